@@ -1,0 +1,88 @@
+"""Batched augmentation on the training device: what hands, pens and scanners do to a character."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+ELASTIC_GRID = 4  # knots a side of the random displacement field
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strengths; the fields of TrainConfig of the same names describe them. Zero turns one off."""
+
+    degrees: float = 0.0
+    shear: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
+    elastic: float = 0.0
+    stroke: float = 0.0
+    gain: float = 0.0
+    occlusion: float = 0.0
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape."""
+        pixels = change_strokes(pixels, self.stroke)
+        pixels = F.grid_sample(pixels, self._grid(pixels), align_corners=False)
+        pixels = change_gain(pixels, self.gain)
+        return occlude(pixels, self.occlusion)
+
+    def _grid(self, pixels: torch.Tensor) -> torch.Tensor:
+        n, device = len(pixels), pixels.device
+        grid = F.affine_grid(self._affine(n, device), list(pixels.shape), align_corners=False)
+        if self.elastic:
+            knots = torch.randn(n, 2, ELASTIC_GRID, ELASTIC_GRID, device=device) * (2 * self.elastic)
+            field = F.interpolate(knots, pixels.shape[-2:], mode="bicubic", align_corners=True)
+            grid = grid + field.permute(0, 2, 3, 1)
+        return grid
+
+    def _affine(self, n: int, device: torch.device) -> torch.Tensor:
+        """(n, 2, 3): from the output's coordinates in [-1, 1] to the input's."""
+        angle = _uniform(n, math.radians(self.degrees), device)
+        shear = _uniform(n, self.shear, device)
+        wide, high = (torch.exp(_uniform(n, math.log1p(self.scale), device)) for _ in range(2))
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        rows = torch.stack([cos * wide, (shear * cos - sin) * high, sin * wide, (shear * sin + cos) * high], 1)
+        move = torch.stack([_uniform(n, 2 * self.shift, device) for _ in range(2)], 1)
+        return torch.cat([rows.view(n, 2, 2), move.view(n, 2, 1)], 2)
+
+
+def _uniform(n: int, limit: float, device: torch.device) -> torch.Tensor:
+    return torch.empty(n, device=device).uniform_(-limit, limit)
+
+
+def change_strokes(pixels: torch.Tensor, limit: float) -> torch.Tensor:
+    """Thicker or thinner by up to ``limit`` pixels all around: a blend with the 3x3 maximum or minimum."""
+    if not limit:
+        return pixels
+    amount = _uniform(len(pixels), limit, pixels.device).view(-1, 1, 1, 1)
+    thick = F.max_pool2d(pixels, 3, 1, 1)
+    thin = -F.max_pool2d(-pixels, 3, 1, 1)
+    return torch.lerp(pixels, torch.where(amount > 0, thick, thin), amount.abs().clamp(max=1))
+
+
+def change_gain(pixels: torch.Tensor, limit: float) -> torch.Tensor:
+    """Contrast down and gamma both ways, by up to ``limit``."""
+    if not limit:
+        return pixels
+    n, device = len(pixels), pixels.device
+    gamma = torch.exp(_uniform(n, math.log1p(2 * limit), device)).view(-1, 1, 1, 1)
+    gain = 1 + _uniform(n, limit, device).view(-1, 1, 1, 1)
+    return (pixels.clamp(min=1e-4) ** gamma * gain).clamp(0, 1)
+
+
+def occlude(pixels: torch.Tensor, probability: float) -> torch.Tensor:
+    """In some pictures a patch of up to a third of the side is paper."""
+    if not probability:
+        return pixels
+    n, _, height, width = pixels.shape
+    device = pixels.device
+    half = torch.rand(2, n, 1, device=device) / 6 * (torch.rand(1, n, 1, device=device) < probability)
+    centre = torch.rand(2, n, 1, device=device)
+    rows = (torch.linspace(0, 1, height, device=device) - centre[0]).abs() < half[0]
+    columns = (torch.linspace(0, 1, width, device=device) - centre[1]).abs() < half[1]
+    return pixels.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)

@@ -1,0 +1,87 @@
+"""The model card, written from measured metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwr.config import ModelConfig
+
+ATTRIBUTION = {
+    "mnist": "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0",
+    "emnist": "EMNIST (Cohen, Afshar, Tapson and van Schaik 2017), from NIST Special Database 19, public domain",
+    "sample": "a sample of EMNIST (Cohen et al. 2017), from NIST Special Database 19, public domain",
+    "unipen": "UNIPEN train_r01_v07 (Guyon et al. 1994), Zenodo record 1195803, CC BY 4.0",
+    "pendigits": "Pen-Based Recognition of Handwritten Digits (Alpaydin and Alimoglu 1996), UCI, CC BY 4.0",
+    "usps": "USPS (Hull 1994)",
+    "qmnist": "QMNIST (Yadav and Bottou 2019), BSD",
+    "kmnist": "KMNIST (Clanuwat et al. 2018), CC BY-SA 4.0",
+    "svhn": "SVHN (Netzer et al. 2011), non-commercial use",
+    "cifar10": "CIFAR-10 (Krizhevsky 2009)",
+}
+
+TEMPLATE = """\
+---
+library_name: timm
+pipeline_tag: image-classification
+tags:
+- handwriting
+- ocr
+---
+# A handwriting recogniser
+
+A `{architecture}` of timm with a 1-channel stem, {size} x {size} pixels, {count} classes: {labels}.
+
+```python
+from hwr import Recognizer
+
+recognizer = Recognizer.from_pretrained("path/to/this/folder")
+recognizer.top_k("picture.png", k=5)
+```
+
+Pictures are cropped to the ink, scaled to {ink:.0%} of the side and centred, white on black, before the network
+sees them; `hwr.image` does that. `timm.create_model("local-dir:path/to/this/folder", pretrained=True)` loads
+the network alone.
+
+## Measured
+
+Accuracy among the classes that each test set has; 95 % intervals (Wilson); expected calibration error in 15 bins.
+{removed}
+| set | n | accuracy | interval | calibration error |
+|---|---:|---:|---|---:|
+{rows}
+
+## Training data
+
+{data}
+"""
+
+
+def write(config: ModelConfig, notes: dict[str, Any], measured: dict[str, Any]) -> str:
+    """The card of a model directory as Markdown, from its config, training notes and metrics."""
+    sets = {"validation": measured["validation"], **measured["test"]}
+    removed = [
+        f"{n:,} near-duplicates of {name} were removed from training."
+        for name, n in measured["near_duplicates_removed"].items()
+    ]
+    return TEMPLATE.format(
+        architecture=config.architecture,
+        size=config.image_size,
+        ink=config.ink_fraction,
+        count=len(config.labels),
+        labels=" ".join(config.labels),
+        removed="\n".join(removed) + "\n" if removed else "",
+        rows="\n".join(_row(name, result) for name, result in sets.items()),
+        data="\n".join(f"- {attribution(source)}" for source in notes["data"]),
+    )
+
+
+def _row(name: str, result: dict[str, float]) -> str:
+    interval = f"{result['accuracy_low']:.2%} to {result['accuracy_high']:.2%}"
+    return f"| {name} | {result['n']:,} | {result['accuracy']:.2%} | {interval} | {result['calibration_error']:.2%} |"
+
+
+def attribution(source: str) -> str:
+    """Licence and origin of a known source; the name alone of any other."""
+    name = source.replace("\\", "/").rsplit("/", 1)[-1]
+    known = next((text for key, text in ATTRIBUTION.items() if name.lower().startswith(key)), None)
+    return f"`{name}`: {known}" if known else f"`{name}`"

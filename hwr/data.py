@@ -1,0 +1,121 @@
+"""Labelled ink for training: sources merged by class name, fitted once by image.py, split by writer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from hwr.config import ModelConfig, UserError
+from hwr.image import fit_ink
+from hwr.sources import Source, Split, Target, names, read
+
+CHUNK = 2000  # samples fitted between two moves of the progress bar
+
+
+@dataclass(frozen=True)
+class InkSet:
+    """Fitted ink with its labels.
+
+    ``images`` uint8 (N, S, S), white on black; ``labels`` int64 (N,) index ``targets``, each the class names that
+    count as right; ``groups`` int64 (N,): a writer, or the sample itself where writers are unknown.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    targets: tuple[Target, ...]
+    groups: NDArray[np.int64]
+    drawn: bool = False  # from trajectories: no scan, so no copy of one
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def classes(self) -> tuple[str, ...]:
+        """Every class name in use, in the model's order."""
+        used = tuple(self.targets[i] for i in np.unique(self.labels))
+        return tuple(names(used))
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
+        """The chosen samples."""
+        return replace(self, images=self.images[rows], labels=self.labels[rows], groups=self.groups[rows])
+
+    def membership(self, labels: tuple[str, ...]) -> torch.Tensor:
+        """bool (len(targets), len(labels)): which of a model's classes each target allows.
+
+        Raises UserError if a class in use is unknown to the model.
+        """
+        unknown = sorted(set(self.classes()) - set(labels))
+        if unknown:
+            raise UserError(f"{self.name} has classes that the model does not know: {', '.join(unknown[:10])}")
+        return torch.tensor([[label in target for label in labels] for target in self.targets])
+
+
+def load(name: str, split: Split, model: ModelConfig, data_dir: Path, pens: int = 1, seed: int = 0) -> InkSet:
+    """A source by its name, fitted to the model's size. Blank samples are left out, and counted."""
+    return fit_source(read(name, split, data_dir, pens, seed), model)
+
+
+def fit_source(source: Source, model: ModelConfig) -> InkSet:
+    """Every sample of a source through image.py, on all cores: OpenCV lets go of the interpreter while it works."""
+    size = model.image_size
+    images = np.zeros((len(source), size, size), np.uint8)
+    kept = np.zeros(len(source), bool)
+
+    def fit(start: int) -> int:
+        rows = range(start, min(start + CHUNK, len(source)))
+        for i in rows:
+            ink = source.ink(i)
+            fitted = None if ink is None else fit_ink(ink, size, model.ink_fraction)
+            if fitted is not None:
+                images[i], kept[i] = fitted, True
+        return len(rows)
+
+    with (
+        ThreadPoolExecutor() as pool,
+        tqdm(total=len(source), desc=source.name, unit="img", leave=False) as bar,
+    ):
+        for done in pool.map(fit, range(0, len(source), CHUNK)):
+            bar.update(done)
+    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, source.drawn)
+    if not kept.any():
+        raise UserError(f"{source.name} holds no ink: all {len(source)} pictures are blank")
+    if not kept.all():
+        print(f"{source.name}: {len(source) - int(kept.sum())} blank pictures left out")
+        ink_set = ink_set.take(kept)
+    return ink_set
+
+
+def merge(sets: list[InkSet]) -> InkSet:
+    """Several sets as one. Equal class names are one class; groups of different sets stay apart."""
+    if len(sets) == 1:
+        return sets[0]
+    targets = tuple(dict.fromkeys(target for s in sets for target in s.targets))
+    index = {target: i for i, target in enumerate(targets)}
+    labels = [np.array([index[t] for t in s.targets], np.int64)[s.labels] for s in sets]
+    first_group = np.cumsum([0] + [int(s.groups.max()) + 1 for s in sets[:-1]])
+    return InkSet(
+        "+".join(s.name for s in sets),
+        np.concatenate([s.images for s in sets]),
+        np.concatenate(labels),
+        targets,
+        np.concatenate([s.groups + first for s, first in zip(sets, first_group, strict=True)]),
+    )
+
+
+def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet]:
+    """(training, validation): whole groups are drawn by seed until validation has its share of the samples."""
+    if not 0 < share < 1:
+        raise UserError(f"--validation {share}: expected a share between 0 and 1, such as 0.05")
+    groups, sizes = np.unique(ink.groups, return_counts=True)
+    if len(groups) < 2:
+        raise UserError(f"{ink.name}: {len(ink)} samples of {len(groups)} writer cannot be split for validation")
+    order = np.random.default_rng(seed).permutation(len(groups))
+    count = int(np.searchsorted(np.cumsum(sizes[order]), share * len(ink))) + 1
+    held = np.isin(ink.groups, groups[order[: min(count, len(groups) - 1)]])
+    return ink.take(~held), ink.take(held)

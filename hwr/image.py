@@ -1,0 +1,148 @@
+"""Any picture -> ink -> tensor: the only preprocessing there is, for training and for serving.
+
+*Ink* is uint8, white on black, upright, of any size. Datasets and sketches reach that form first; from there on
+`fit_ink` and `to_tensor` are the one way to the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwr.config import ModelConfig
+from hwr.paper import lift_ink
+from hwr.picture import Gray, decode
+
+MIN_INK = 16  # grey levels: fainter than this is nothing
+EDGE = 0.4  # share of the ink's peak at which a stroke's edge is taken
+SPECK_AREA = 0.004  # of all ink: smaller pieces are specks...
+SPECK_SIDE = 0.04  # ...if they are also this small, as a share of the longest side of the largest piece
+PEAK_PIXELS = 0.008  # share of a fitted picture's pixels that may lie above full white
+FLOOR = 0.06  # share of the peak below which ink is paper
+
+
+def to_ink(picture: Any) -> Gray | None:
+    """A path, PIL image, uint8 array or Gradio EditorValue as ink; None where nothing is written.
+
+    Blank, uniform and noise-only pictures are None. Raises UserError for what cannot be read as a picture.
+    """
+    found = decode(picture)
+    if found is None:
+        return None
+    gray, is_ink = found
+    ink = gray if is_ink else lift_ink(gray)
+    return ink if ink is not None and ink.max() >= MIN_INK else None
+
+
+def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
+    """Ink cropped, scaled with antialiasing and centred: uint8 (size, size); None if only specks are there.
+
+    The longer side of the ink becomes ``ink_fraction * size`` pixels; the aspect ratio is kept. Edges are found
+    between pixels, so that the same drawing at another resolution gives the same picture.
+    """
+    ink = _crop(ink)
+    clean = _without_specks(ink)
+    if clean is None:
+        return None
+    return _stretch_contrast(_place(clean, size, ink_fraction * size))
+
+
+def to_tensor(fitted: Gray | NDArray[np.uint8], config: ModelConfig) -> torch.Tensor:
+    """Fitted ink, uint8 (H, W) or (N, H, W), as the network's input: float32 (1, 1, H, W) or (N, 1, H, W)."""
+    pixels = torch.from_numpy(np.ascontiguousarray(fitted)).view(-1, 1, *fitted.shape[-2:])
+    return normalise(pixels.float().div_(255), config.mean, config.std)
+
+
+def normalise(pixels: torch.Tensor, mean: float, std: float) -> torch.Tensor:
+    """Pixels in [0, 1] to the network's scale, in place. Training calls it after augmentation."""
+    return pixels.sub_(mean).div_(std)
+
+
+def _crop(ink: Gray) -> Gray:
+    """To everything that is not paper, with a pixel around it so that every edge is inside."""
+    x, y, width, height = cv2.boundingRect(_mask(ink))
+    top, left = max(y - 1, 0), max(x - 1, 0)
+    return ink[top : y + height + 1, left : x + width + 1]
+
+
+def _mask(ink: Gray) -> Gray:
+    """1 inside strokes, 0 on paper."""
+    return (ink >= max(EDGE * int(ink.max()), 1)).view(np.uint8)
+
+
+def _without_specks(ink: Gray) -> Gray | None:
+    """Ink without its specks, cropped again if there were any."""
+    if ink.max() < MIN_INK:
+        return None
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(_mask(ink), connectivity=8, ltype=cv2.CV_16U)
+    if count <= 2:  # the paper and one piece: nothing can be a speck
+        return ink
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    sides = stats[1:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1)
+    speck = (areas < SPECK_AREA * areas.sum()) & (sides < max(SPECK_SIDE * sides[areas.argmax()], 1.5))
+    if not speck.any():
+        return ink
+    if speck.all():
+        return None
+    drop = np.concatenate([[False], speck])[pieces].astype(np.uint8)
+    around = cv2.dilate(drop, np.ones((3, 3), np.uint8))  # a speck's antialiased rim
+    around[(pieces > 0) & (drop == 0)] = 0
+    return _crop(np.where(around > 0, np.uint8(0), ink))
+
+
+def _place(ink: Gray, size: int, target: float) -> Gray:
+    """The ink's box, its longer side ``target`` pixels long, in the middle of a (size, size) picture."""
+    ink = _reduce(ink, round(4 * target))
+    left, right = _edges(ink.max(axis=0))
+    top, bottom = _edges(ink.max(axis=1))
+    scale = 2 * target / max(right - left, bottom - top)  # sampled twice as fine, then averaged
+    move = np.array(
+        [
+            [scale, 0, size - 0.5 - scale * (left + right) / 2],
+            [0, scale, size - 0.5 - scale * (top + bottom) / 2],
+        ]
+    )
+    fine = cv2.warpAffine(ink, move, (2 * size, 2 * size), flags=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
+
+
+def _reduce(ink: Gray, longest: int) -> Gray:
+    """Shrink by area so that bilinear sampling afterwards skips no pixel."""
+    scale = longest / max(ink.shape)
+    if scale >= 1:
+        return ink
+    height, width = ink.shape
+    return np.asarray(
+        cv2.resize(
+            ink,
+            (max(1, round(width * scale)), max(1, round(height * scale))),
+            interpolation=cv2.INTER_AREA,
+        )
+    )
+
+
+def _edges(profile: Gray) -> tuple[float, float]:
+    """Where a profile first and last crosses EDGE of its peak, in pixels, between pixel centres."""
+    level = float(profile.max()) * EDGE
+    above = np.flatnonzero(profile >= level)
+    return _crossing(profile, int(above[0]), -1, level), _crossing(profile, int(above[-1]), 1, level)
+
+
+def _crossing(profile: Gray, inside: int, step: int, level: float) -> float:
+    outside = inside + step
+    low = float(profile[outside]) if 0 <= outside < len(profile) else 0.0
+    high = float(profile[inside])
+    return inside + step * (high - level) / max(high - low, 1.0)
+
+
+def _stretch_contrast(fitted: Gray) -> Gray:
+    """Full white at the robust peak, black below FLOOR of it: faint pencils and thin pens read like others."""
+    values = fitted.reshape(-1)
+    top = values.size - max(1, round(PEAK_PIXELS * values.size))
+    peak = max(float(np.partition(values, top)[top]), 1.0)
+    table = (np.arange(256) / peak - FLOOR) / (1 - FLOOR)
+    return np.asarray(cv2.LUT(fitted, np.rint(np.clip(table, 0, 1) * 255).astype(np.uint8)))

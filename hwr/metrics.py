@@ -1,0 +1,75 @@
+"""Pure functions of (logits, labels). A label may allow several classes: a letter of unknown case is either."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+ECE_BINS = 15
+TEMPERATURES = torch.logspace(math.log10(0.2), math.log10(5), 161)  # 2 % apart
+ACCEPTED = 0.99  # share of validation pictures that the rejection threshold lets through
+
+
+def log_likelihood(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+    """log P(any allowed class), (N,), of logits (N, C) and allowed bool (N, C)."""
+    return F.log_softmax(logits, 1).masked_fill(~allowed, -torch.inf).logsumexp(1)
+
+
+def loss(logits: torch.Tensor, allowed: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+    """Mean cross entropy, (), with label smoothing towards all classes alike."""
+    uniform = F.log_softmax(logits, 1).mean(1)
+    return -((1 - smoothing) * log_likelihood(logits, allowed) + smoothing * uniform).mean()
+
+
+def hits(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+    """bool (N,): the best class is an allowed one."""
+    return allowed.gather(1, scores.argmax(1, keepdim=True)).squeeze(1)
+
+
+def accuracy(scores: torch.Tensor, allowed: torch.Tensor) -> float:
+    """Share of samples whose best class is allowed."""
+    return hits(scores, allowed).double().mean().item()
+
+
+def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: int = ECE_BINS) -> float:
+    """Expected calibration error (Guo et al. 2017): mean gap of confidence and accuracy over equal-width bins."""
+    sure = probabilities.amax(1).double()
+    index = (sure * bins).long().clamp(max=bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, sure - right.double())
+    return (gaps.abs().sum() / len(sure)).item()
+
+
+def fit_temperature(logits: torch.Tensor, allowed: torch.Tensor) -> float:
+    """The temperature of TEMPERATURES under which validation labels are most likely (Guo et al. 2017)."""
+    logits = logits.float()
+    likelihood = [log_likelihood(logits / t, allowed).mean() for t in TEMPERATURES]
+    return float(TEMPERATURES[int(torch.stack(likelihood).argmax())])
+
+
+def fit_threshold(probabilities: torch.Tensor, accepted: float = ACCEPTED) -> float:
+    """The probability that the best answer exceeds for ``accepted`` of the validation pictures."""
+    return float(probabilities.amax(1).quantile(1 - accepted))
+
+
+def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    share = right / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - reach, middle + reach
+
+
+def summary(logits: torch.Tensor, allowed: torch.Tensor, temperature: float = 1.0) -> dict[str, float]:
+    """n, accuracy with its 95 % interval, and calibration error of one set of samples."""
+    probabilities = (logits.float() / temperature).softmax(1)
+    right = hits(probabilities, allowed)
+    low, high = wilson(int(right.sum()), len(right))
+    return {
+        "n": len(right),
+        "accuracy": right.double().mean().item(),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "calibration_error": calibration_error(probabilities, right),
+    }

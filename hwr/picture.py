@@ -1,0 +1,197 @@
+"""Any picture -> grey values, and the ink itself where transparency tells it: decoding, without judging paper."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hwr.config import UserError
+
+Gray = NDArray[np.uint8]
+
+MAX_PIXELS = 2**26  # 67 megapixels, 64 MiB as grey: larger pictures are refused before they are decoded
+MAX_SIDE = 1024  # longest side that is worked on, in pixels; more is shrunk by area first
+DRAFT_SIZE = (2048, 2048)  # JPEG decodes at 1/2, 1/4 or 1/8 straight away while both sides stay above this
+OPAQUE = 128  # alpha from which a pixel counts as painted
+ONE_COLOUR = 64  # grey levels: paint that varies less than this is ink of one colour
+
+EDITOR_KEYS = ("layers", "background", "composite")
+
+
+def decode(picture: Any) -> tuple[Gray, bool] | None:
+    """Any picture as ``(grey, is_ink)``, uint8 (H, W), longer side at most MAX_SIDE.
+
+    ``is_ink`` says that grey is already ink, white on black, because transparency showed what was painted.
+    None for an empty sketchpad. Raises UserError for what is no picture, cannot be read, or is too large.
+    """
+    if picture is None or (isinstance(picture, (list, tuple)) and not picture):
+        return None
+    if isinstance(picture, Mapping):
+        return _from_editor(picture)
+    if isinstance(picture, (str, os.PathLike)):
+        return _from_file(picture)
+    if isinstance(picture, Image.Image):
+        return _from_pil(picture, "the picture")
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture)
+    raise UserError(
+        f"cannot read a picture from {type(picture).__name__}: give a path, a PIL image, "
+        "a uint8 array (H, W), (H, W, 3) or (H, W, 4), or the value of a Gradio ImageEditor"
+    )
+
+
+def _from_editor(value: Mapping[str, Any]) -> tuple[Gray, bool] | None:
+    if not any(key in value for key in EDITOR_KEYS):
+        raise UserError(f"a sketch needs one of the keys {', '.join(EDITOR_KEYS)}; got {sorted(map(str, value))[:5]}")
+    background = value.get("background")
+    if _is_plain(background):
+        drawn = [decode(layer) for layer in _as_list(value.get("layers"))]
+        inks = [gray for found in drawn if found is not None for gray, is_ink in [found] if is_ink and gray.any()]
+        if inks:
+            height, width = inks[0].shape
+            same = [ink if ink.shape == (height, width) else cv2.resize(ink, (width, height)) for ink in inks]
+            return np.maximum.reduce(same), True
+    for whole in (value.get("composite"), background):
+        found = decode(whole)
+        if found is not None:
+            return found
+    layers = [decode(layer) for layer in _as_list(value.get("layers"))]
+    return next((layer for layer in layers if layer is not None), None)
+
+
+def _as_list(layers: Any) -> list[Any]:
+    if layers is None:
+        return []
+    return list(layers) if isinstance(layers, (list, tuple)) else [layers]
+
+
+def _is_plain(background: Any) -> bool:
+    """No background, or one colour all over: then the layers alone hold the drawing."""
+    if background is None or (isinstance(background, (list, tuple)) and not background):
+        return True
+    found = decode(background)
+    return found is None or int(found[0].min()) == int(found[0].max())
+
+
+def _from_file(path: str | os.PathLike[str]) -> tuple[Gray, bool]:
+    name = os.fspath(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked just below
+            with Image.open(name) as image:
+                return _from_pil(image, name)
+    except FileNotFoundError:
+        raise UserError(f"no such picture: {name}") from None
+    except IsADirectoryError:
+        raise UserError(f"{name} is a folder, not a picture") from None
+    except PermissionError:
+        raise UserError(f"{name} may not be read: check its permissions") from None
+    except UnidentifiedImageError:
+        raise UserError(
+            f"{name} is not a picture that Pillow can read (PNG, JPEG, WebP, GIF, TIFF, BMP, ...)"
+        ) from None
+    except Image.DecompressionBombError:
+        raise UserError(f"{name} is too large: at most {MAX_PIXELS // 2**20} megapixels are read") from None
+
+
+def _from_pil(image: Image.Image, name: str) -> tuple[Gray, bool]:
+    image.draft("L", DRAFT_SIZE)
+    width, height = image.size
+    if width == 0 or height == 0:
+        raise UserError(f"{name} has no pixels: {width} x {height}")
+    if width * height > MAX_PIXELS:
+        limit = f"at most {MAX_PIXELS / 1e6:.0f} million pixels are read"
+        raise UserError(f"{name} is too large: {width} x {height}; {limit}, so scale it down first")
+    try:
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        return _from_array(_pixels(image))
+    except UserError:
+        raise
+    except Exception as error:  # on crafted or cut-off files Pillow's decoders raise whatever they stumble over
+        raise UserError(f"{name} is damaged or cut off: {error}") from None
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Pixels as uint8 (H, W) or, where anything is transparent, (H, W, 4)."""
+    if image.mode[0] in "IF":  # 16 bits, 32 bits, floats: no fixed range, so the picture's own
+        return _stretch(np.asarray(image, dtype=np.float32))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return np.asarray(image.convert("RGBA"))
+    if image.mode not in ("1", "L"):
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"))
+
+
+def _stretch(values: NDArray[np.float32]) -> Gray:
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.zeros(values.shape, np.uint8)
+    low, high = float(values[finite].min()), float(values[finite].max())
+    middle = float(np.median(values[finite]))
+    scaled = (np.where(finite, values, middle) - low) * (255 / max(high - low, 1e-12))
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _from_array(array: NDArray[Any]) -> tuple[Gray, bool]:
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise UserError(
+            f"cannot read a picture from an array of shape {array.shape} and type {array.dtype}: "
+            "expected uint8, 0 to 255, of shape (H, W), (H, W, 3) or (H, W, 4)"
+        )
+    if array.size == 0:
+        raise UserError(f"the picture has no pixels: shape {array.shape}")
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise UserError(f"the picture is too large: {array.shape}; at most {MAX_PIXELS / 1e6:.0f} million pixels")
+    if array.ndim == 2:
+        return _shrink(array), False
+    if array.shape[2] == 1:
+        return _shrink(array[:, :, 0]), False
+    if array.shape[2] == 3:
+        return _shrink(_luminance(array)), False
+    return _without_alpha(array)
+
+
+def _without_alpha(rgba: NDArray[np.uint8]) -> tuple[Gray, bool]:
+    """Paint of one colour on transparent paper is the ink; anything else is laid on paper of its main tone."""
+    alpha = np.ascontiguousarray(rgba[:, :, 3])
+    if alpha.min() == 255:
+        return _shrink(_luminance(rgba)), False
+    if alpha.max() == 0:
+        return np.zeros((1, 1), np.uint8), True
+    gray = _luminance(rgba)
+    painted = gray[alpha >= min(OPAQUE, int(alpha.max()))]
+    low, tone, high = np.percentile(painted, (2, 50, 98)) if painted.min() != painted.max() else [painted[0]] * 3
+    if high - low < ONE_COLOUR and alpha.min() < alpha.max():
+        return _shrink(alpha), True
+    return _shrink(_lay_on(int(tone), gray, alpha)), False
+
+
+def _luminance(colour: NDArray[np.uint8]) -> Gray:
+    """ITU-R 601 of (H, W, 3) or (H, W, 4)."""
+    code = cv2.COLOR_RGB2GRAY if colour.shape[2] == 3 else cv2.COLOR_RGBA2GRAY
+    return np.asarray(cv2.cvtColor(colour, code), np.uint8)
+
+
+def _lay_on(tone: int, gray: Gray, alpha: Gray) -> Gray:
+    share = alpha.astype(np.float32) / 255
+    return np.rint(gray * share + tone * (1 - share)).astype(np.uint8)
+
+
+def _shrink(gray: Gray) -> Gray:
+    """By area, so that nothing is missed; the aspect ratio is kept, each side at least one pixel."""
+    height, width = gray.shape
+    scale = MAX_SIDE / max(height, width)
+    if scale >= 1:
+        return np.ascontiguousarray(gray)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)

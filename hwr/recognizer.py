@@ -1,0 +1,127 @@
+"""Recognizer: pictures in, probabilities out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwr import hub
+from hwr.config import Alphabet, ModelConfig, UserError
+from hwr.image import fit_ink, to_ink, to_tensor
+from hwr.picture import Gray
+
+BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
+
+
+class Recognizer:
+    """A model with its preprocessing.
+
+    A picture is a path, a PIL image, a uint8 array (H, W), (H, W, 3) or (H, W, 4), or the value of a Gradio
+    ImageEditor. Alphabets: ``digits``, ``letters`` (26, both cases summed) and ``all``, where the labels allow them.
+    Pictures that cannot be read raise ``hwr.UserError``, a ValueError.
+    """
+
+    def __init__(self, model: torch.nn.Module, config: ModelConfig, source: str = "") -> None:
+        self.model = model.eval()
+        self.config = config
+        self.source = source
+        self._alphabets = {
+            name: (tuple(answer for answer, _ in entries), _sums(entries, len(config.labels)))
+            for name, entries in config.alphabets().items()
+        }
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | os.PathLike[str] | None = None, revision: str | None = None, device: str = "cpu"
+    ) -> Recognizer:
+        """The bundled model, or one from a local directory.
+
+        Raises UserError if there is no such model, or if it is damaged.
+        """
+        folder = hub.BUNDLED if source is None else Path(source).expanduser()
+        if revision is not None:
+            raise UserError(f"{folder} is a local directory: it has no revision {revision}")
+        model, config = hub.load(folder)
+        return cls(model.to(device), config, "bundled" if source is None else str(source))
+
+    @property
+    def alphabets(self) -> tuple[str, ...]:
+        """The alphabets that this model's labels allow."""
+        return tuple(self._alphabets)
+
+    def labels(self, alphabet: Alphabet = "all") -> tuple[str, ...]:
+        """The answers of an alphabet, in the order of ``probabilities``' columns."""
+        return self._alphabet(alphabet)[0]
+
+    def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
+        """The k likeliest answers and their probabilities, best first; {} for a blank picture."""
+        return self.answer(self.see(image), k, alphabet)
+
+    def probabilities(
+        self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all"
+    ) -> NDArray[np.float32]:
+        """float32 (N, C), columns as ``labels(alphabet)``. Rows sum to 1; a blank picture's row is all zero."""
+        self._alphabet(alphabet)
+        with ThreadPoolExecutor() as pool:
+            batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+            rows = [self._batch(list(pool.map(self.see, batch)), alphabet) for batch in batches]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.labels(alphabet))), np.float32)
+
+    def see(self, image: Any) -> Gray | None:
+        """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
+        ink = to_ink(image)
+        return None if ink is None else fit_ink(ink, self.config.image_size, self.config.ink_fraction)
+
+    def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
+        """``top_k`` of a picture as ``see`` returned it."""
+        labels, _ = self._alphabet(alphabet)
+        if k < 1:
+            raise UserError(f"k is {k}: expected at least 1")
+        if seen is None:
+            return {}
+        row = self._forward(seen[None], alphabet)[0]
+        return {labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:k]}
+
+    def is_sure(self, answer: dict[str, float]) -> bool:
+        """False if the best of these answers is less probable than the model's rejection threshold."""
+        return bool(answer) and max(answer.values()) >= self.config.rejection_threshold
+
+    def _alphabet(self, alphabet: str) -> tuple[tuple[str, ...], torch.Tensor]:
+        try:
+            return self._alphabets[alphabet]
+        except KeyError:
+            known = ", ".join(self._alphabets)
+            raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
+
+    def _batch(self, seen: list[Gray | None], alphabet: str) -> NDArray[np.float32]:
+        result = np.zeros((len(seen), len(self.labels(alphabet))), np.float32)  # type: ignore[arg-type]
+        written = [i for i, one in enumerate(seen) if one is not None]
+        if written:
+            result[written] = self._forward(np.stack([one for one in seen if one is not None]), alphabet)
+        return result
+
+    @torch.inference_mode()
+    def _forward(self, seen: Gray, alphabet: str) -> NDArray[np.float32]:
+        """(N, S, S) as ``see`` gives them to probabilities (N, answers): softmax over the alphabet, cases summed."""
+        _, sums = self._alphabet(alphabet)
+        device = next(self.model.parameters()).device
+        logits = self.model(to_tensor(seen, self.config).to(device)).float().cpu() / self.config.temperature
+        probabilities: NDArray[np.float32] = (
+            logits.masked_fill(~sums.any(1), -torch.inf).softmax(1) @ sums.float()
+        ).numpy()
+        return probabilities
+
+
+def _sums(entries: Sequence[tuple[str, tuple[int, ...]]], classes: int) -> torch.Tensor:
+    """bool (classes, answers): which classes are summed into which answer."""
+    sums = torch.zeros(classes, len(entries), dtype=torch.bool)
+    for column, (_, members) in enumerate(entries):
+        sums[list(members), column] = True
+    return sums

@@ -1,0 +1,252 @@
+"""Where labelled ink comes from: one reader a kind of source, each giving ink and the names it may mean."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import URLError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.config import DIGITS, LOWER, UPPER, UserError
+from hwr.image import to_ink
+from hwr.picture import Gray
+from hwr.strokes import sketch
+
+Split = Literal["train", "test"]
+Target = tuple[str, ...]  # the classes a sample may belong to: one, or both cases of a letter
+
+SAMPLE_DIR = Path(__file__).parent / "sample"
+EMNIST_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
+DOWNLOADS = ("mnist", "qmnist", "kmnist", "usps", "svhn", "cifar10", *(f"emnist-{s}" for s in EMNIST_SPLITS))
+RASTER_KEYS = ("images", "labels", "classes")
+PEN_KEYS = ("xy", "stroke_offsets", "sample_offsets", "labels", "classes")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled ink, read lazily: ``ink(i)`` gives sample i as ink, or None where nothing is written."""
+
+    name: str
+    ink: Callable[[int], Gray | None]
+    labels: NDArray[np.int64]  # (N,) index into targets
+    targets: tuple[Target, ...]
+    groups: NDArray[np.int64]  # (N,) samples of one group stay on one side of a split: a writer, or the sample itself
+    drawn: bool = False  # from pen trajectories
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) -> Source:
+    """A source by the name given on the command line.
+
+    ``pens`` pictures are drawn of each trajectory of the training split. Raises UserError for unknown names,
+    missing downloads, empty folders and files without the keys.
+    """
+    if name == "sample":
+        path = SAMPLE_DIR / f"{split}.npz"
+        return _raster(name, path, _load_npz(path))
+    if name in DOWNLOADS:
+        return _downloaded(name, split, data_dir.expanduser())
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _folder(path, split)
+    if path.suffix == ".npz":
+        return _npz(path, pens if split == "train" else 1, seed)
+    if path.exists():
+        raise UserError(f"{name} is neither a folder of class folders nor an .npz file")
+    raise UserError(f"no such data: {name}; known names: sample, {', '.join(DOWNLOADS)}; or give a folder or an .npz")
+
+
+def brings_test(name: str) -> bool:
+    """True if the source has a test split of its own."""
+    return name == "sample" or name in DOWNLOADS or (Path(name).expanduser() / "test").is_dir()
+
+
+# --- files ---
+
+
+def _npz(path: Path, pens: int, seed: int) -> Source:
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    arrays = _load_npz(path)
+    return _pen(path, arrays, pens, seed) if "xy" in arrays else _raster(path.stem, path, arrays)
+
+
+def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} cannot be read as an .npz of plain arrays: {error}") from None
+
+
+def _require(path: Path, arrays: dict[str, NDArray[Any]], keys: tuple[str, ...]) -> None:
+    if missing := [key for key in keys if key not in arrays]:
+        raise UserError(
+            f"{path} lacks {', '.join(missing)}: expected {', '.join(RASTER_KEYS)} for images or "
+            f"{', '.join(PEN_KEYS)} for pen trajectories; it has {', '.join(arrays) or 'nothing'}"
+        )
+
+
+def _raster(name: str, path: Path, arrays: dict[str, NDArray[Any]]) -> Source:
+    _require(path, arrays, RASTER_KEYS)
+    images = arrays["images"]
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise UserError(f"{path}: images must be uint8 (N, H, W), white on black; got {images.dtype} {images.shape}")
+    labels, targets = _npz_labels(path, arrays, len(images))
+    return Source(name, images.__getitem__, labels, targets, _groups(arrays, len(images)))
+
+
+def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> Source:
+    _require(path, arrays, PEN_KEYS)
+    xy, strokes, samples = arrays["xy"], arrays["stroke_offsets"], arrays["sample_offsets"]
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        raise UserError(f"{path}: xy must be (P, 2); got {xy.shape}")
+    for key, offsets, end in (
+        ("stroke_offsets", strokes, len(xy)),
+        ("sample_offsets", samples, len(strokes) - 1),
+    ):
+        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets) <= 0).any():
+            raise UserError(f"{path}: {key} must rise from 0 to {end}")
+    labels, targets = _npz_labels(path, arrays, len(samples) - 1)
+
+    def ink(i: int) -> Gray:
+        trajectory = [xy[strokes[s] : strokes[s + 1]] for s in range(samples[i // pens], samples[i // pens + 1])]
+        return sketch(trajectory, np.random.default_rng((seed, i)))
+
+    groups = _groups(arrays, len(labels))
+    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), drawn=True)
+
+
+def _groups(arrays: dict[str, NDArray[Any]], n: int) -> NDArray[np.int64]:
+    return arrays["writer"].astype(np.int64) if "writer" in arrays else np.arange(n)
+
+
+def _npz_labels(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[NDArray[np.int64], tuple[Target, ...]]:
+    """Labels of an .npz; where the class is unknown (-1), ``labels47`` tells the letter without its case."""
+    classes = [str(c) for c in arrays["classes"]]
+    labels = arrays["labels"].astype(np.int64)
+    targets: list[Target] = [(c,) for c in classes]
+    if labels.shape != (n,):
+        raise UserError(f"{path}: labels must be one per sample, ({n},); got {labels.shape}")
+    unknown = labels == -1
+    if unknown.any() and "labels47" in arrays and "classes47" in arrays:
+        merged = [str(c) for c in arrays["classes47"]]
+        labels[unknown] = len(targets) + arrays["labels47"][unknown].astype(np.int64)
+        targets += [_both_cases(c, merged) for c in merged]
+    if n == 0 or labels.min() < 0 or labels.max() >= len(targets):
+        raise UserError(f"{path}: labels must be indices into its {len(classes)} classes, and at least one")
+    return labels, tuple(targets)
+
+
+def _both_cases(name: str, merged: list[str]) -> Target:
+    """In a case-merged alphabet a letter without its other case stands for both."""
+    other = name.swapcase()
+    return (name,) if other == name or other in merged else (name, other)
+
+
+# --- folders ---
+
+
+def _folder(path: Path, split: Split) -> Source:
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    root = path / split if (path / split).is_dir() else path
+    files = [
+        (file, folder.name)
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in IMG_EXTENSIONS and not file.name.startswith(".")
+    ]
+    if not files:
+        raise UserError(f"no pictures in {root}: expected one subfolder per class, such as {root}/A/001.png")
+    classes = sorted({name for _, name in files})
+    labels = np.array([classes.index(name) for _, name in files], np.int64)
+    return Source(
+        path.name,
+        lambda i: to_ink(files[i][0]),
+        labels,
+        tuple((c,) for c in classes),
+        np.arange(len(files)),
+    )
+
+
+# --- downloads ---
+
+
+def _downloaded(name: str, split: Split, root: Path) -> Source:
+    try:
+        images, labels, targets = _torchvision(name, split, root)
+    except (RuntimeError, URLError, OSError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{name} could not be downloaded to {root}: {reason} Check the network, put the files there by hand, "
+            "or train on what ships with the project: --data sample"
+        ) from None
+    known = name not in ("svhn", "cifar10")  # the others are white on black
+    ink = images.__getitem__ if known else lambda i: to_ink(images[i])
+    return Source(name, ink, labels.astype(np.int64), targets, np.arange(len(labels)))
+
+
+def _torchvision(name: str, split: Split, root: Path) -> tuple[NDArray[np.uint8], NDArray[Any], tuple[Target, ...]]:
+    from torchvision import datasets
+
+    train = split == "train"
+    digits: tuple[Target, ...] = tuple((d,) for d in DIGITS)
+    if name.startswith("emnist-"):
+        kind = name.removeprefix("emnist-")
+        emnist = datasets.EMNIST(root, split=kind, train=train, download=True)
+        # EMNIST's files hold each picture transposed.
+        return (
+            emnist.data.numpy().transpose(0, 2, 1),
+            emnist.targets.numpy(),
+            _emnist_targets(kind, emnist.classes),
+        )
+    if name == "mnist":
+        mnist = datasets.MNIST(root, train=train, download=True)
+        return mnist.data.numpy(), mnist.targets.numpy(), digits
+    if name == "qmnist":
+        qmnist = datasets.QMNIST(root, what="train" if train else "test50k", download=True)
+        return qmnist.data.numpy(), qmnist.targets[:, 0].numpy(), digits
+    if name == "kmnist":
+        kmnist = datasets.KMNIST(root, train=train, download=True)
+        return kmnist.data.numpy(), kmnist.targets.numpy(), tuple((c,) for c in kmnist.classes)
+    root = root / name.upper()
+    root.mkdir(parents=True, exist_ok=True)
+    if name == "usps":
+        usps = datasets.USPS(root, train=train, download=True)
+        return usps.data.astype(np.uint8), np.asarray(usps.targets), digits
+    if name == "svhn":
+        svhn = datasets.SVHN(root, split=split, download=True)
+        return _gray(svhn.data.transpose(0, 2, 3, 1)), svhn.labels, digits
+    cifar = datasets.CIFAR10(root, train=train, download=True)
+    return _gray(cifar.data), np.asarray(cifar.targets), tuple((c,) for c in cifar.classes)
+
+
+def _emnist_targets(kind: str, classes: list[str]) -> tuple[Target, ...]:
+    if kind == "letters":  # index 0 is unused; the others are letters of unknown case
+        return tuple(("N/A",) if c == "N/A" else (c.upper(), c) for c in classes)
+    if kind in ("balanced", "bymerge"):
+        return tuple(_both_cases(c, classes) for c in classes)
+    return tuple((c,) for c in classes)
+
+
+def _gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    weights = np.array([299, 587, 114], np.uint32)  # ITU-R 601, in thousandths
+    return ((rgb @ weights + 500) // 1000).astype(np.uint8)
+
+
+def names(targets: tuple[Target, ...]) -> Iterator[str]:
+    """Every class name, digits first, then capitals, then small letters, then all others in order."""
+    found = {name for target in targets for name in target}
+    usual = [c for c in (*DIGITS, *UPPER, *LOWER) if c in found]
+    yield from usual
+    yield from sorted(found.difference(usual))
