@@ -8,16 +8,14 @@ python train.py --data my_folder --epochs 20
 from __future__ import annotations
 
 import random
-import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
 import hwr
-from hwr import card, data, hub, leakage, metrics, training
+from hwr import card, cli, data, hub, leakage, metrics, training
 from hwr.config import ModelConfig, TrainConfig, UserError
 from hwr.model import build, count_parameters
 from hwr.sources import brings_test
@@ -113,8 +111,4 @@ def report(config: TrainConfig, measured: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(TrainConfig, description=__doc__))
-    except UserError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        sys.exit(2)
+    cli.run(main, TrainConfig, __doc__)

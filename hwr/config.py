@@ -45,6 +45,7 @@ class ModelConfig:
     std: float = 0.35
     temperature: float = 1.0
     rejection_threshold: float = 0.0
+    sha256: str = ""  # of model.safetensors
 
     def alphabets(self) -> dict[str, tuple[tuple[str, tuple[int, ...]], ...]]:
         """The alphabets these labels allow: name -> ((answer, indices of the classes summed into it), ...)."""

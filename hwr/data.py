@@ -82,7 +82,7 @@ def fit_source(source: Source, model: ModelConfig) -> InkSet:
     ):
         for done in pool.map(fit, range(0, len(source), CHUNK)):
             bar.update(done)
-    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, source.drawn)
+    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, source.trajectory is not None)
     if not kept.any():
         raise UserError(f"{source.name} holds no ink: all {len(source)} pictures are blank")
     if not kept.all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from hwr.model import build
 BUNDLED = Path(__file__).parent / "weights"
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.safetensors", "metrics.json", "README.md"
 MAX_CONFIG_BYTES = 2**22
-OURS = ("labels", "image_size", "ink_fraction", "mean", "std", "temperature", "rejection_threshold")
+OURS = ("labels", "image_size", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", "sha256")
 
 
 def save(
@@ -40,8 +40,8 @@ def save(
     content, settings = _as_timm_saves(model, config)
     write(folder / WEIGHTS, content)
     write(folder / METRICS, _json(metrics))
-    ours = {name: getattr(config, name) for name in OURS}
-    ours |= {"sha256": hashlib.sha256(content).hexdigest()} | notes
+    described = replace(config, sha256=hashlib.sha256(content).hexdigest())
+    ours = {name: getattr(described, name) for name in OURS} | notes
     write(folder / CONFIG, _json(settings | {"hwr": ours}))
 
 
@@ -88,7 +88,7 @@ def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
     settings = read_config(folder)
     config = _model_config(folder, settings)
     model = build(config)
-    tensors = _verified_weights(folder / WEIGHTS, settings["hwr"].get("sha256"))
+    tensors = _verified_weights(folder / WEIGHTS, config.sha256)
     _check_names(folder, model.state_dict(), tensors)
     model.load_state_dict(tensors)
     return model.eval(), config
@@ -114,28 +114,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
     ours = settings["hwr"]
-    known = {f.name for f in fields(ModelConfig)}
-    values = {name: ours[name] for name in OURS if name in ours and name in known}
+    values = {name: ours[name] for name in OURS if name in ours}
     try:
         labels = tuple(str(label) for label in values.pop("labels"))
         if not labels or len(set(labels)) != len(labels):
             raise ValueError(f"labels must be distinct and at least one; got {len(labels)}")
         if settings.get("num_classes") != len(labels):
             raise ValueError(f"num_classes is {settings.get('num_classes')} but there are {len(labels)} labels")
+        sha256 = str(values.pop("sha256"))
         numbers = {k: int(v) if k == "image_size" else float(v) for k, v in values.items()}
         if not 16 <= numbers.get("image_size", 48) <= 1024 or numbers.get("temperature", 1.0) <= 0:
             raise ValueError("image_size must be 16 to 1024 and temperature above 0")
-        return ModelConfig(
-            labels,
-            str(settings["architecture"]),
-            dict(settings.get("model_args") or {}),
-            **numbers,  # type: ignore[arg-type]
-        )
+        args = dict(settings.get("model_args") or {})
+        return ModelConfig(labels, str(settings["architecture"]), args, sha256=sha256, **numbers)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / CONFIG} does not describe a model: {error}") from None
 
 
-def _verified_weights(path: Path, expected: str | None) -> dict[str, torch.Tensor]:
+def _verified_weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
     try:
         content = path.read_bytes()
     except OSError:

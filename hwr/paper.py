@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Gray = NDArray[np.uint8]
+from hwr.picture import Gray
+
 Floats = NDArray[np.float32]
 Number = TypeVar("Number", np.uint8, np.float32)
 
 EVEN_SHARE = 0.85  # of the border's pixels ...
 EVEN_LEVELS = 8  # ... within so many grey levels of their median: even paper
 CONTRAST = 18.0  # grey levels: least difference between ink and paper
+DARKEST_PAPER = 40.0  # grey levels: darker paper is not brightened further
+FAINT = 0.4  # share of the strongest ink's contrast below which nothing is ink: printed rules, paper grain
 NOISE_FACTOR = 3.0  # ink stands out of the paper's noise by so many standard deviations
 CORRELATION = 0.3  # least likeness of neighbouring pixels along some direction: strokes have it, noise has not
+STROKE_SHARE = 0.35  # of the picture's longer side: wider than any stroke
+SURROUNDINGS = 0.2  # of the picture's longer side: the window around a stroke
 SURVEY_SIDE = 160  # pixels: the paper is surveyed on a picture of this size
 RULE_SPAN = 0.9  # share of the picture's side that a ruled line covers ...
 RULE_THICKNESS = 0.03  # ... and the largest thickness it has, as a share of the other side
@@ -82,14 +87,17 @@ def _from_uneven(gray: Gray) -> Gray | None:
     paper = _paper_surface(small, sign)
     full = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
     rise = sign * (gray.astype(np.float32) - full)
+    if sign < 0:  # ink swallows a share of the light that reaches it, less of it in a shadow
+        rise *= 255 / np.maximum(full, DARKEST_PAPER)
     threshold = _otsu(rise)
-    mask = rise > threshold
+    strong = float(np.percentile(rise[rise > threshold], 90)) if (rise > threshold).any() else 0.0
+    mask = rise > max(threshold, FAINT * strong)
     if not mask.any() or mask.all():
         return None
     contrast, noise = float(np.median(rise[mask])), _spread(rise[~mask])
     if contrast < max(CONTRAST, NOISE_FACTOR * noise):
         return None
-    near = cv2.dilate(_without_rules(mask.astype(np.uint8)), np.ones((3, 3), np.uint8))
+    near = _grown(_without_rules(mask.astype(np.uint8)), 3, 3)
     low = min(2 * noise, contrast / 3)
     high = float(np.percentile(rise[mask], 80))
     ink: Gray = np.rint(np.clip((rise - low) / max(high - low, 1.0), 0, 1) * near * 255).astype(np.uint8)
@@ -97,13 +105,20 @@ def _from_uneven(gray: Gray) -> Gray | None:
 
 
 def _sign_of_ink(small: Floats) -> int:
-    """-1 for dark ink, 1 for light: paper fills the border, the corners and most of the area."""
-    mask = small - _blur(small, 0.5) > 0
-    mask = small - _level(small, mask) > 0
+    """-1 for dark ink, 1 for light.
+
+    Two witnesses: paper fills the border, the corners and most of the area, which holds even where bold strokes
+    fill the frame; and thin strokes stand out of their surroundings to one side only, which holds even in a hard
+    shadow, whose edge leans to both sides alike.
+    """
+    mask = small > _level(small, small > small.mean())
     light = mask.astype(np.float32)
     corners = light[[0, 0, -1, -1], [0, -1, 0, -1]]
-    votes = float(_border(light).mean()) + float(light.mean()) + float(corners.mean())
-    return -1 if votes > 1.5 else 1
+    votes = float(_border(light).mean()) + float(light.mean()) + float(corners.mean()) - 1.5
+    window = max(3, round(SURROUNDINGS * max(small.shape)) | 1)
+    local = small - cv2.blur(small, (window, window))
+    skew = float((local**3).mean()) / max(float((local**2).mean()), 1e-6) ** 1.5
+    return -1 if 2 * votes - skew > 0 else 1
 
 
 def _level(small: Floats, light: NDArray[np.bool_]) -> float:
@@ -114,23 +129,14 @@ def _level(small: Floats, light: NDArray[np.bool_]) -> float:
 
 
 def _paper_surface(small: Floats, sign: int) -> Floats:
-    """The paper's own grey at every pixel: a wide average of what is not ink, refined three times."""
-    paper = np.ones_like(small)
-    surface = _blur(small, 0.25)
-    for share in (0.25, 0.15, 0.1):
-        rise = sign * (small - surface)
-        ink = (rise > max(_otsu(rise), CONTRAST / 2)).astype(np.uint8)
-        paper = 1 - cv2.dilate(ink, np.ones((3, 3), np.uint8)).astype(np.float32)
-        weight = _blur(paper, share)
-        mean = _blur(small * paper, share) / np.maximum(weight, 1e-3)
-        overall = float((small * paper).sum() / max(float(paper.sum()), 1.0))
-        surface = np.where(weight > 1e-2, mean, overall if paper.any() else float(small.mean())).astype(np.float32)
-    return surface
-
-
-def _blur(values: Floats, share: float) -> Floats:
-    sigma = max(share * max(values.shape), 0.5)
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
+    """The paper's own grey at every pixel: strokes closed over, while the edges of shadows stay."""
+    side = max(3, round(STROKE_SHARE * max(small.shape)) | 1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    calm = cv2.GaussianBlur(small, (0, 0), 0.8)
+    closed = cv2.morphologyEx(
+        calm, cv2.MORPH_CLOSE if sign < 0 else cv2.MORPH_OPEN, disc, borderType=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(closed, np.float32)
 
 
 def _otsu(values: Floats) -> float:
@@ -157,15 +163,19 @@ def _without_rules(mask: Gray) -> Gray:
 
 def _without_horizontal_rules(mask: Gray) -> Gray:
     height, width = mask.shape
-    runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(3, width // 8)), np.uint8))
-    joined = cv2.dilate(runs, np.ones((3, max(3, width // 16)), np.uint8))
+    bridge, run = (np.ones((1, max(3, width // part)), np.uint8) for part in (10, 5))
+    bridged = cv2.morphologyEx(_grown(mask, 3, 1), cv2.MORPH_CLOSE, bridge)
+    joined = _grown(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, run), 3, bridge.size)
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(joined)
     thickness = max(2, round(RULE_THICKNESS * height))
-    taller = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness + 2, 1), np.uint8))
+    tall = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness + 2, 1), np.uint8))
     for piece in range(1, count):
-        if stats[piece, cv2.CC_STAT_WIDTH] < RULE_SPAN * width:
-            continue
-        line = (pieces == piece) & (runs > 0) & (taller == 0)
-        if line.sum() <= thickness * width:
+        band = pieces == piece
+        line = band & (mask > 0) & (tall == 0)
+        if stats[piece, cv2.CC_STAT_WIDTH] >= RULE_SPAN * width and line.sum() <= thickness * width:
             mask = np.where(line, np.uint8(0), mask)
     return mask
+
+
+def _grown(mask: NDArray[Any], rows: int, columns: int) -> Gray:
+    return np.asarray(cv2.dilate(mask, np.ones((rows, columns), np.uint8)), np.uint8)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hwr.config import DIGITS, LOWER, UPPER, UserError
 from hwr.image import to_ink
 from hwr.picture import Gray
-from hwr.strokes import sketch
+from hwr.strokes import Strokes, sketch
 
 Split = Literal["train", "test"]
 Target = tuple[str, ...]  # the classes a sample may belong to: one, or both cases of a letter
@@ -37,7 +37,7 @@ class Source:
     labels: NDArray[np.int64]  # (N,) index into targets
     targets: tuple[Target, ...]
     groups: NDArray[np.int64]  # (N,) samples of one group stay on one side of a split: a writer, or the sample itself
-    drawn: bool = False  # from pen trajectories
+    trajectory: Callable[[int], Strokes] | None = None  # sample i as the pen moved, where that is known
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -117,12 +117,14 @@ def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> S
             raise UserError(f"{path}: {key} must rise from 0 to {end}")
     labels, targets = _npz_labels(path, arrays, len(samples) - 1)
 
+    def trajectory(i: int) -> Strokes:
+        return [xy[strokes[s] : strokes[s + 1]] for s in range(samples[i // pens], samples[i // pens + 1])]
+
     def ink(i: int) -> Gray:
-        trajectory = [xy[strokes[s] : strokes[s + 1]] for s in range(samples[i // pens], samples[i // pens + 1])]
-        return sketch(trajectory, np.random.default_rng((seed, i)))
+        return sketch(trajectory(i), np.random.default_rng((seed, i)))
 
     groups = _groups(arrays, len(labels))
-    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), drawn=True)
+    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory)
 
 
 def _groups(arrays: dict[str, NDArray[Any]], n: int) -> NDArray[np.int64]:

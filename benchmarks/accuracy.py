@@ -1,0 +1,153 @@
+"""Accuracy of a model through `Recognizer` alone: pictures in, answers out, preprocessing included.
+
+    python benchmarks/accuracy.py --pendigits pendigits_train.npz --write
+
+MNIST, USPS and EMNIST ByClass are downloaded by torchvision unless a file is named. `--write` puts the figures into
+benchmarks/accuracy.json, the README's table and the model's metrics.json.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+import hwr
+from hwr import Recognizer, cli, hub, sources, strokes
+from hwr.config import Alphabet
+from hwr.metrics import summary
+from hwr.picture import Gray
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "accuracy.json"
+MARK = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
+CANVAS = 280  # pixels: the sketchpad's
+CHUNK = 4096  # pictures at a time
+MERGED = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"  # EMNIST's 47: 15 letters lose their case
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where the test sets are, and which model to measure."""
+
+    model: str | None = None
+    """Model directory. Default: the bundled model."""
+    mnist: str = "mnist"
+    """MNIST test."""
+    usps: str = "usps"
+    """USPS test, or an .npz."""
+    emnist: str = "emnist-byclass"
+    """EMNIST ByClass test, or an .npz."""
+    pendigits: str | None = None
+    """UCI pen digits as an .npz of trajectories; left out where no file is named."""
+    data_dir: Path = Path("~/.cache/hwr/data")
+    """Where downloads are kept."""
+    write: bool = False
+    """Update benchmarks/accuracy.json, README.md and the model's metrics.json."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: pictures of a source, answered in an alphabet, counted among some answers."""
+
+    name: str
+    source: str
+    alphabet: Alphabet
+    answers: tuple[str, ...]
+
+
+def main(options: Options) -> None:
+    recognizer = Recognizer.from_pretrained(options.model)
+    results = {row.name: measure(recognizer, row, options.data_dir) for row in rows(options)}
+    for name, result in results.items():
+        print(
+            f"{name}: {result['accuracy']:.2%} of {result['n']:,}, calibration error {result['calibration_error']:.2%}"
+        )
+    if options.write:
+        write(hub.BUNDLED if options.model is None else Path(options.model), results)
+
+
+def rows(options: Options) -> Iterator[Row]:
+    digits, letters = sources.DIGITS, sources.UPPER
+    yield Row("MNIST test, digits", options.mnist, "digits", digits)
+    yield Row("USPS test, digits", options.usps, "digits", digits)
+    if options.pendigits:
+        yield Row("UCI pen digits drawn as sketches, digits", options.pendigits, "digits", digits)
+    yield Row("EMNIST ByClass test, letters", options.emnist, "letters", letters)
+    yield Row("EMNIST ByClass test, 47 merged classes", options.emnist, "all", tuple(MERGED))
+    yield Row("EMNIST ByClass test, 62 classes", options.emnist, "all", digits + letters + sources.LOWER)
+
+
+def measure(recognizer: Recognizer, row: Row, data_dir: Path) -> dict[str, float]:
+    """Accuracy with its interval, n and calibration error of one row."""
+    source = sources.read(row.source, "test", data_dir)
+    columns = [answer_of(label, row.answers) for label in recognizer.labels(row.alphabet)]
+    right = [answer_of(source.targets[label][0], row.answers) for label in source.labels]
+    asked = [i for i, answer in enumerate(right) if answer is not None]
+    probabilities = np.zeros((len(asked), len(row.answers)), np.float32)
+    for start in tqdm(range(0, len(asked), CHUNK), desc=row.name, leave=False):
+        chunk = asked[start : start + CHUNK]
+        found = recognizer.probabilities([picture(source, i) for i in chunk], row.alphabet)
+        for column, answer in enumerate(columns):
+            if answer is not None:
+                probabilities[start : start + len(chunk), answer] += found[:, column]
+    allowed = torch.eye(len(row.answers), dtype=torch.bool)[torch.tensor([right[i] for i in asked])]
+    return summary(torch.from_numpy(probabilities).clamp_min(1e-12).log(), allowed)
+
+
+def answer_of(label: str, answers: tuple[str, ...]) -> int | None:
+    """Where a class counts among the answers: as itself, or as its capital where case is merged."""
+    for name in (label, label.upper()):
+        if name in answers:
+            return answers.index(name)
+    return None
+
+
+def picture(source: sources.Source, i: int) -> Gray:
+    """A scan as it is; a trajectory as a sketch in black on white, anywhere on the canvas, small or large."""
+    if source.trajectory is None:
+        image = source.ink(i)
+        return np.zeros((28, 28), np.uint8) if image is None else image
+    rng = np.random.default_rng(i)
+    side = rng.uniform(0.3, 0.85) * CANVAS
+    width = rng.uniform(0.04, 0.14) * side
+    left, top = (rng.uniform(width, CANVAS - side - width) if side + 2 * width < CANVAS else width for _ in range(2))
+    sketch: NDArray[np.uint8] = 255 - strokes.draw(
+        strokes.place(source.trajectory(i), (left, top, side)), (CANVAS, CANVAS), width
+    )
+    return sketch
+
+
+def write(folder: Path, results: dict[str, dict[str, float]]) -> None:
+    report = {
+        "command": "python benchmarks/accuracy.py --pendigits pendigits_train.npz --write",
+        "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "results": results,
+    }
+    hub.write(RESULTS, (json.dumps(report, indent=2) + "\n").encode())
+    metrics = json.loads((folder / hub.METRICS).read_text())
+    hub.write(folder / hub.METRICS, (json.dumps(metrics | {"recognizer": report}, indent=2) + "\n").encode())
+    readme = ROOT / "README.md"
+    hub.write(readme, MARK.sub(rf"\g<1>{table(results)}\g<2>", readme.read_text(encoding="utf-8")).encode())
+
+
+def table(results: dict[str, dict[str, float]]) -> str:
+    lines = ["| test set | n | right | 95 % interval | calibration error |", "|---|---:|---:|---|---:|"]
+    for name, r in results.items():
+        interval = f"{r['accuracy_low']:.2%} to {r['accuracy_high']:.2%}"
+        lines.append(f"| {name} | {r['n']:,} | {r['accuracy']:.2%} | {interval} | {r['calibration_error']:.2%} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    cli.run(main, Options, __doc__)

@@ -1,0 +1,76 @@
+"""What the tests share: the page as ``python app.py`` serves it, one process for all tests of a run."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before gradio and huggingface_hub are imported: no test may leave this machine
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hwr import Recognizer
+
+ROOT = Path(__file__).parent.parent
+STARTS_WITHIN = 120  # seconds: importing torch and gradio takes ten on a busy machine
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Recognizer:
+    """The bundled model."""
+    return Recognizer.from_pretrained()
+
+
+@pytest.fixture(scope="session")
+def page_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the page's process printed."""
+    return tmp_path_factory.mktemp("page") / "log"
+
+
+@pytest.fixture(scope="session")
+def page_url(page_log: Path) -> Iterator[str]:
+    """Address of the page with the bundled model, set up by environment variables alone as on a Space."""
+    port = free_port()
+    settings = {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_TEMP_DIR": str(page_log.parent),
+    }
+    with page_log.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_for(port, process, page_log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(STARTS_WITHIN * 5):
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.2)
+    raise AssertionError(f"app.py did not listen within {STARTS_WITHIN} s: {log.read_text()}")

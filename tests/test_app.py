@@ -1,0 +1,205 @@
+"""The page's API and command line. What a visitor does with it is in test_browser.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+from hwr import Recognizer
+from hwr.strokes import draw
+
+ROOT = Path(__file__).parent.parent
+SEVEN = [np.array([(70, 60), (210, 60), (130, 230)])]  # a stroke on 280 x 280 pixels
+
+
+@pytest.fixture(scope="module")
+def client(page_url: str) -> Iterator[Client]:
+    client = Client(page_url, verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def on_paper(tmp_path: Path) -> Any:
+    """A 7, black on white."""
+    Image.fromarray(255 - draw(SEVEN, (280, 280), 18)).save(tmp_path / "paper.png")
+    return handle_file(str(tmp_path / "paper.png"))
+
+
+@pytest.fixture
+def on_a_layer(tmp_path: Path) -> Any:
+    """A 7, black on nothing."""
+    ink = draw(SEVEN, (280, 280), 18)
+    Image.fromarray(np.dstack([np.zeros((280, 280, 3), np.uint8), ink])).save(tmp_path / "layer.png")
+    return handle_file(str(tmp_path / "layer.png"))
+
+
+def sketch(**parts: Any) -> dict[str, Any]:
+    return {"background": None, "layers": [], "composite": None} | parts
+
+
+def answer(client: Client, sketch: dict[str, Any], alphabet: str = "digits") -> dict[str, float]:
+    label = client.predict(sketch, alphabet, api_name="/predict")[0]
+    return {one["label"]: one["confidence"] for one in label.get("confidences") or []}
+
+
+def test_a_composite_alone_is_answered(client: Client, on_paper: Any) -> None:
+    assert next(iter(answer(client, sketch(composite=on_paper)))) == "7"
+
+
+def test_layers_alone_are_answered(client: Client, on_a_layer: Any) -> None:
+    assert next(iter(answer(client, sketch(layers=[on_a_layer])))) == "7"
+
+
+def test_the_answer_is_the_recognizers(client: Client, on_a_layer: Any, recognizer: Recognizer) -> None:
+    expected = recognizer.top_k({"layers": [on_a_layer["path"]]}, app.TOP, "all")
+    assert answer(client, sketch(layers=[on_a_layer]), "all") == pytest.approx(expected, abs=1e-4)
+
+
+def test_probabilities_come_best_first_and_only_from_the_alphabet(client: Client, on_paper: Any) -> None:
+    found = answer(client, sketch(composite=on_paper), "letters")
+    assert len(found) == app.TOP
+    assert all(label.isupper() for label in found)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_an_empty_sketch_has_no_answer(client: Client) -> None:
+    assert answer(client, sketch()) == {}
+
+
+def test_white_paper_has_no_answer(client: Client, tmp_path: Path) -> None:
+    Image.new("RGBA", (280, 280), "white").save(tmp_path / "white.png")
+    assert answer(client, sketch(composite=handle_file(str(tmp_path / "white.png")))) == {}
+
+
+def test_an_unknown_alphabet_is_refused_by_name(client: Client, on_paper: Any) -> None:
+    with pytest.raises(AppError, match=r"greek.*expected one of"):
+        answer(client, sketch(composite=on_paper), "greek")
+
+
+def test_a_file_that_is_no_picture_is_refused_with_a_sentence(client: Client, tmp_path: Path, page_log: Path) -> None:
+    before = page_log.read_text()
+    (tmp_path / "bad.png").write_bytes(b"no picture at all")
+    with pytest.raises(AppError, match=r"bad\.png is not a picture"):
+        answer(client, sketch(composite=handle_file(str(tmp_path / "bad.png"))))
+    assert page_log.read_text() == before, "a visitor's mistake is no stack trace in the log"
+
+
+def test_a_cut_off_picture_is_refused_with_a_sentence(client: Client, tmp_path: Path, on_paper: Any) -> None:
+    (tmp_path / "cut.png").write_bytes(Path(on_paper["path"]).read_bytes()[:200])
+    with pytest.raises(AppError, match=r"cut\.png is damaged or cut off"):
+        answer(client, sketch(layers=[handle_file(str(tmp_path / "cut.png"))]))
+
+
+def test_what_is_no_sketch_is_refused(client: Client) -> None:
+    with pytest.raises(AppError, match="should be a valid dictionary"):
+        client.predict("a word", "digits", api_name="/predict")
+
+
+def test_pictures_on_the_server_cannot_be_asked_for(page_url: str, tmp_path: Path) -> None:
+    Image.new("L", (9, 9)).save(tmp_path / "private.png")
+    private = {"path": str(tmp_path / "private.png"), "meta": {"_type": "gradio.FileData"}}
+    body = json.dumps({"data": [sketch(composite=private), "digits"]}).encode()  # the client would upload it first
+    call = Request(f"{page_url}/gradio_api/call/predict", body, {"Content-Type": "application/json"})
+    with urlopen(call, timeout=60) as reply:
+        event = json.load(reply)["event_id"]
+    with urlopen(f"{page_url}/gradio_api/call/predict/{event}", timeout=60) as reply:
+        assert reply.readline() == b"event: error\n"
+
+
+def test_predict_is_the_only_endpoint(client: Client) -> None:
+    api = client.view_api(return_format="dict", print_info=False)
+    assert list(api["named_endpoints"]) == ["/predict"]
+    assert api["unnamed_endpoints"] == {}
+
+
+def test_the_page_names_its_model(recognizer: Recognizer) -> None:
+    line = app.about(recognizer)
+    assert "bundled" in line
+    assert recognizer.config.architecture in line
+    assert f"{len(recognizer.config.labels)} classes" in line
+
+
+def test_an_unsure_answer_says_so(recognizer: Recognizer) -> None:
+    assert app.verdict(recognizer, {}) == app.BLANK
+    assert app.verdict(recognizer, {"7": 1.0}) == ""
+    if recognizer.config.rejection_threshold > 0:
+        assert "Not sure" in app.verdict(recognizer, {"7": 0.0})
+
+
+def test_every_example_is_read_as_its_name_says(recognizer: Recognizer) -> None:
+    assert len(app.EXAMPLES) >= 8
+    for path in app.EXAMPLES:
+        alphabet = "digits" if path.stem.isdigit() else "letters"
+        assert next(iter(recognizer.top_k(path, 1, alphabet))) == path.stem.upper(), path  # type: ignore[arg-type]
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("app.py: "), result.stderr
+    assert all(word in lines[0] for word in words), result.stderr
+
+
+def test_importing_app_launches_nothing_and_loads_no_model() -> None:
+    code = """if True:
+        import gradio, hwr
+        def fail(*args, **kwargs): raise AssertionError("at import")
+        gradio.Blocks.__init__ = gradio.Blocks.launch = hwr.Recognizer.from_pretrained = fail
+        import app
+    """
+    result = run("-c", code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_missing_model_is_one_line_and_status_2(tmp_path: Path) -> None:
+    assert_one_line(run("app.py", "--model", str(tmp_path / "none")), "none", "no such model")
+
+
+def test_the_environment_names_the_model_where_no_flag_does(tmp_path: Path) -> None:
+    assert_one_line(run("app.py", HWR_MODEL=str(tmp_path / "from-environment")), "from-environment")
+
+
+def test_a_taken_port_is_one_line_and_status_2() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert_one_line(run("app.py", "--host", "127.0.0.1", "--port", port), port)
+
+
+def test_an_impossible_port_is_one_line_and_status_2() -> None:
+    assert_one_line(run("app.py", "--port", "99999"), "99999")
+
+
+def test_unknown_flags_fail_with_status_2() -> None:
+    result = run("app.py", "--modell", "x")
+    assert result.returncode == 2
+    assert "--modell" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,214 @@
+"""sources.py, data.py and leakage.py: labelled ink from every kind of source."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from hwr import data, leakage, sources
+from hwr.config import ModelConfig, UserError
+from hwr.data import InkSet
+
+PENS = Path(__file__).parent / "data" / "pens.npz"
+MODEL = ModelConfig(labels=(), image_size=32)
+
+
+def load(name: str | Path, split: sources.Split = "train", pens: int = 1) -> InkSet:
+    return data.load(str(name), split, MODEL, Path("unused"), pens)
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    """A scribble, white on black."""
+    rng = np.random.default_rng(seed)
+    return sources.sketch([np.cumsum(rng.normal(0, 5, (12, 2)), axis=0)], rng, side=28)[:40, :40]
+
+
+def write_folder(root: Path, classes: str, count: int) -> None:
+    for label in classes:
+        (root / label).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(255 - picture(ord(label) * 100 + i)).save(root / label / f"{i}.png")
+
+
+def test_the_sample_has_digits_and_letters_in_two_splits() -> None:
+    train, test = load("sample"), load("sample", "test")
+    assert train.classes() == tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+    assert train.images.shape == (5960, 32, 32)
+    assert len(test) == 1740
+    assert not sources.SAMPLE_DIR.joinpath("weights").exists()
+
+
+def test_letters_of_unknown_case_allow_both_cases() -> None:
+    sample = load("sample")
+    allowed = sample.membership(sample.classes())
+    both = [t for t in sample.targets if len(t) == 2]
+    assert ("C", "c") in both
+    assert ("A", "a") not in both, "EMNIST's merged classes keep A and a apart"
+    assert allowed[sample.targets.index(("C", "c"))].sum() == 2
+    assert allowed[sample.targets.index(("A",))].sum() == 1
+
+
+def test_trajectories_are_drawn_with_several_pens_and_keep_their_writer() -> None:
+    once, twice = load(PENS), load(PENS, pens=2)
+    assert (len(once), len(twice)) == (120, 240)
+    np.testing.assert_array_equal(twice.labels, once.labels.repeat(2))
+    np.testing.assert_array_equal(twice.groups, once.groups.repeat(2))
+    assert (twice.images[0] != twice.images[1]).any()
+    assert len(load(PENS, "test", pens=2)) == 120, "a test set is drawn once"
+
+
+def test_a_folder_of_pictures_has_its_subfolders_as_classes(tmp_path: Path) -> None:
+    write_folder(tmp_path, "AB", 3)
+    ink = load(tmp_path)
+    assert [t[0] for t in ink.targets] == ["A", "B"]
+    assert ink.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_folder_may_bring_its_own_test_split(tmp_path: Path) -> None:
+    write_folder(tmp_path / "train", "AB", 3)
+    write_folder(tmp_path / "test", "AB", 1)
+    assert (len(load(tmp_path)), len(load(tmp_path, "test"))) == (6, 2)
+    assert sources.brings_test(str(tmp_path))
+
+
+def test_mnist_comes_through_torchvision_white_on_black_and_emnist_is_turned_upright(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from torchvision import datasets
+
+    class Fake:
+        def __init__(self, root: Path, **_: object) -> None:
+            self.data = torch.zeros(2, 28, 28, dtype=torch.uint8)
+            self.data[:, 4:24, 10:13] = 255  # an upright bar
+            self.targets = torch.tensor([1, 1])
+            self.classes = datasets.EMNIST.classes_split_dict["letters"]
+
+    monkeypatch.setattr(datasets, "MNIST", Fake)
+    monkeypatch.setattr(datasets, "EMNIST", Fake)
+    upright = sources.read("mnist", "train", tmp_path).ink(0)
+    lying = sources.read("emnist-letters", "train", tmp_path)
+    assert upright is not None
+    np.testing.assert_array_equal(lying.ink(0), upright.T)
+    assert lying.targets[lying.labels[0]] == ("A", "a")
+
+
+def test_a_missing_download_says_what_where_and_what_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    mirrors = [f"http://127.0.0.1:{port}/" for port in (9, 19)]  # nobody listens there
+    monkeypatch.setattr(datasets.MNIST, "mirrors", mirrors)
+    with pytest.raises(UserError) as caught:
+        sources.read("mnist", "train", tmp_path)
+    for words in ("train-images-idx3-ubyte.gz", mirrors[0], str(tmp_path), "--data sample"):
+        assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "missing.npz"])
+def test_unknown_sources_are_named(name: str) -> None:
+    with pytest.raises(UserError, match=name):
+        load(name)
+
+
+def test_empty_folders_and_damaged_pictures_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no pictures"):
+        load(tmp_path)
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"bad\.png"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"pictures": np.zeros(3)}, "lacks images, labels, classes"),
+        ({"xy": np.zeros((3, 2))}, "lacks stroke_offsets"),
+        ({"images": np.zeros((2, 8, 8)), "labels": np.zeros(2, int), "classes": np.array(["a"])}, "uint8"),
+        ({"images": np.zeros((2, 8, 8), np.uint8), "labels": np.zeros(3, int), "classes": np.array(["a"])}, "one per"),
+        ({"images": np.zeros((2, 8, 8), np.uint8), "labels": np.array([0, 7]), "classes": np.array(["a"])}, "indices"),
+        ({"images": np.zeros((2, 8, 8), np.uint8), "labels": np.array([0, 0]), "classes": np.array(["a"])}, "blank"),
+    ],
+)
+def test_npz_files_without_the_right_arrays_are_named(tmp_path: Path, arrays: dict[str, object], words: str) -> None:
+    path = tmp_path / "bad.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=words):
+        load(path)
+
+
+def test_pickles_inside_an_npz_are_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "pickle.npz"
+    np.savez(path, images=np.array([{"a": 1}], dtype=object), labels=np.zeros(1, int), classes=np.array(["a"]))
+    with pytest.raises(UserError, match="plain arrays"):
+        load(path)
+    path.write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(UserError, match="cannot be read"):
+        load(path)
+
+
+def test_sources_merge_by_class_name(tmp_path: Path) -> None:
+    write_folder(tmp_path / "one", "BA", 2)
+    write_folder(tmp_path / "two", "CB", 2)
+    merged = data.merge([load(tmp_path / "one"), load(tmp_path / "two")])
+    assert [merged.targets[i][0] for i in merged.labels] == list("AABBBBCC")
+    assert merged.classes() == ("A", "B", "C")
+    assert len(np.unique(merged.groups)) == 8
+
+
+def test_validation_is_fixed_by_seed_and_never_shares_a_writer() -> None:
+    pens = load(PENS)
+    train, val = data.hold_out(pens, 0.2, seed=1)
+    again, _ = data.hold_out(pens, 0.2, seed=1)
+    other, _ = data.hold_out(pens, 0.2, seed=2)
+    assert len(train) + len(val) == len(pens)
+    assert not set(train.groups) & set(val.groups)
+    np.testing.assert_array_equal(train.images, again.images)
+    assert set(other.groups) != set(train.groups)
+
+
+def test_classes_unknown_to_the_model_are_named() -> None:
+    with pytest.raises(UserError, match="does not know: A"):
+        load("sample").membership(tuple("0123456789"))
+
+
+def test_near_duplicates_are_found_and_others_kept() -> None:
+    originals = data.fit_source(sources.read("sample", "test", Path()), MODEL)
+    source = sources.read("sample", "test", Path())
+    rng = np.random.default_rng(0)
+
+    def copied(i: int) -> NDArray[np.uint8]:  # the same scan, moved, a little larger and noisier
+        image = source.ink(i)
+        assert image is not None
+        bigger = np.asarray(Image.fromarray(np.pad(image, 3)).resize((41, 41)), np.int64)
+        return (bigger + rng.integers(0, 6, bigger.shape)).clip(0, 255).astype(np.uint8)
+
+    rows = np.flatnonzero(source.labels == 8)[:30]  # eights are rich in detail: no two hands write the same
+    copies = np.stack([data.fit_ink(copied(i), 32, MODEL.ink_fraction) for i in rows])  # type: ignore[arg-type]
+    others = originals.images[source.labels == 8][30:]
+    near = leakage.near_duplicates(np.concatenate([copies, others]), originals.images[rows])
+    assert near[:30].all()
+    assert near[30:].mean() < 0.05
+
+
+def test_near_duplicates_agree_with_correlation_pair_by_pair() -> None:
+    images = load("sample").images[:60]
+    near = leakage.near_duplicates(images[:30], images[20:60])
+    small = [np.asarray(Image.fromarray(i).resize((24, 24), Image.Resampling.BOX), float).ravel() for i in images]
+    expected = [
+        max(np.corrcoef(small[i], small[j])[0, 1] for j in range(20, 60)) > leakage.CORRELATION for i in range(30)
+    ]
+    assert (near == np.array(expected)).mean() > 0.95  # Pillow's box filter rounds differently
+    assert near[20:].all()
+
+
+def test_removal_counts_and_leaves_drawn_trajectories_alone() -> None:
+    sample, pens = load("sample"), load(PENS)
+    test = sample.take(np.arange(100))
+    (left, drawn), removed = leakage.remove([sample, pens], [test])
+    assert removed == {"sample": len(sample) - len(left)}
+    assert removed["sample"] >= 100
+    assert len(drawn) == len(pens)

@@ -1,0 +1,132 @@
+"""hub.py: a model directory is what timm reads, and nothing damaged or foreign gets through."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from hwr import hub
+from hwr.config import ModelConfig, UserError
+from hwr.model import build
+
+TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    model = build(TINY)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-1, 1)  # type: ignore[union-attr]
+    hub.save(tmp_path / "model", model.state_dict(), TINY, {"version": "1", "data": ["sample"]}, {"validation": {}})
+    return tmp_path / "model"
+
+
+def edit(folder: Path, **changes: object) -> None:
+    settings = json.loads((folder / hub.CONFIG).read_text())
+    ours = {k.removeprefix("hwr_"): v for k, v in changes.items() if k.startswith("hwr_")}
+    settings |= {k: v for k, v in changes.items() if not k.startswith("hwr_")}
+    settings["hwr"] |= ours
+    (folder / hub.CONFIG).write_text(json.dumps(settings))
+
+
+def test_save_then_load_gives_the_same_logits_and_config(folder: Path) -> None:
+    first, config = hub.load(folder)
+    second, _ = hub.load(folder)
+    x = torch.randn(3, 1, 32, 32)
+    assert first(x).equal(second(x))
+    assert replace(config, sha256="") == TINY
+
+
+def test_timm_loads_the_directory_without_hwr_and_gives_the_same_logits(folder: Path, tmp_path: Path) -> None:
+    model, config = hub.load(folder)
+    x = torch.randn(4, 1, config.image_size, config.image_size)
+    with torch.inference_mode():
+        safetensors.torch.save_file({"x": x, "y": model(x)}, tmp_path / "pair.safetensors")
+    script = (
+        "import sys, timm, torch, safetensors.torch as st\n"
+        "pair = st.load_file(sys.argv[2])\n"
+        "model = timm.create_model('local-dir:' + sys.argv[1], pretrained=True).eval()\n"
+        "with torch.inference_mode(): assert model(pair['x']).equal(pair['y'])\n"
+        "assert 'hwr' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script, folder, tmp_path / "pair.safetensors"], check=True, cwd=tmp_path)
+
+
+def test_nothing_but_safetensors_is_written(folder: Path) -> None:
+    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "metrics.json", "model.safetensors"]
+    assert set(json.loads((folder / hub.CONFIG).read_text())["model_args"]) == {"in_chans", "channels"}
+
+
+def test_a_single_flipped_byte_is_noticed(folder: Path) -> None:
+    path = folder / hub.WEIGHTS
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="sha256"):
+        hub.load(folder)
+
+
+@pytest.mark.parametrize("name", [hub.CONFIG, hub.WEIGHTS])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=name):
+        hub.load(folder)
+
+
+def test_a_pickle_is_never_read_instead(folder: Path) -> None:
+    shutil.move(folder / hub.WEIGHTS, folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match=hub.WEIGHTS):
+        hub.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"architecture": "vit_tiny_patch16_224"}, "timm ResNet"),
+        ({"num_classes": 11}, "num_classes"),
+        ({"model_args": {"in_chans": 1}}, "shape"),
+        ({"model_args": {"in_chans": 1, "channels": [8, 8, 16, 16], "stem_type": "deep"}}, "names"),
+        ({"model_args": {"wings": 2}}, "wings"),
+        ({"model_args": [1]}, "does not describe"),
+        ({"hwr_labels": ["a"] * 10}, "distinct"),
+        ({"hwr_labels": None}, "does not describe"),
+        ({"hwr_temperature": 0}, "temperature"),
+        ({"hwr_image_size": 10**9}, "image_size"),
+        ({"hwr_sha256": "0" * 64}, "sha256"),
+        ({"hwr": None}, "hwr"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(folder: Path, changes: dict[str, object], words: str) -> None:
+    if changes.get("hwr", 0) is None:
+        (folder / hub.CONFIG).write_text(json.dumps({"architecture": "resnet18"}))
+    else:
+        edit(folder, **changes)
+    with pytest.raises(UserError, match=words):
+        hub.load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 100_000, "\x00"])
+def test_a_damaged_config_is_named(folder: Path, content: str) -> None:
+    (folder / hub.CONFIG).write_text(content)
+    with pytest.raises(UserError, match=hub.CONFIG):
+        hub.load(folder)
+
+
+def test_a_write_cut_short_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    hub.write(path, b"old")
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        hub.write(path, b"new")
+    assert path.read_bytes() == b"old"

@@ -1,0 +1,53 @@
+"""Imports run one way, and serving never loads what only training needs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "hwr"
+MAY_IMPORT = {
+    "config": set(),
+    "strokes": set(),
+    "metrics": set(),
+    "augment": set(),
+    "picture": {"config"},
+    "paper": {"picture"},
+    "image": {"config", "paper", "picture"},
+    "model": {"config"},
+    "hub": {"config", "model"},
+    "card": {"config"},
+    "cli": {"config"},
+    "recognizer": {"config", "hub", "image", "picture"},
+    "sources": {"config", "image", "picture", "strokes"},
+    "data": {"config", "image", "sources"},
+    "leakage": {"data"},
+    "training": {"augment", "config", "data", "image", "metrics"},
+    "__init__": {"config", "recognizer"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "hwr":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hwr."):
+            found.add((node.module or "").split(".")[1])
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(p.stem for p in PACKAGE.glob("*.py")))
+def test_a_module_imports_only_what_the_design_allows(module: str) -> None:
+    assert imported(PACKAGE / f"{module}.py") <= MAY_IMPORT[module]
+
+
+def test_serving_never_imports_training() -> None:
+    script = "import sys, app; print(*[m for m in sys.modules if m.startswith('hwr.') or m in ('torchvision', 'tqdm')])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    for name in ("hwr.data", "hwr.sources", "hwr.augment", "hwr.training", "hwr.leakage"):
+        assert name not in done.stdout.split()
