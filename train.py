@@ -38,7 +38,7 @@ def main(config: TrainConfig) -> None:
     measured["near_duplicates_removed"] = removed
     measured["test"] = {name: test(model, ink, config, model_config) for name, ink in tests.items()}
 
-    notes = {"version": hwr.__version__, "training": config.to_dict(), "data": list(config.data)}
+    notes = {"version": hwr.__version__, "training": config.to_dict()}
     hub.save(config.out, weights, model_config, notes, measured)
     hub.write(config.out / hub.CARD, card.write(model_config, notes, measured).encode())
     report(config, measured)

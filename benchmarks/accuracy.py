@@ -1,6 +1,6 @@
 """Accuracy of a model through `Recognizer` alone: pictures in, answers out, preprocessing included.
 
-    python benchmarks/accuracy.py --pendigits pendigits_train.npz --write
+    python -m benchmarks.accuracy --pendigits pendigits_train.npz --write
 
 MNIST, USPS and EMNIST ByClass are downloaded by torchvision unless a file is named. `--write` puts the figures into
 benchmarks/accuracy.json, the README's table and the model's metrics.json.
@@ -129,7 +129,7 @@ def picture(source: sources.Source, i: int) -> Gray:
 
 def write(folder: Path, results: dict[str, dict[str, float]]) -> None:
     report = {
-        "command": "python benchmarks/accuracy.py --pendigits pendigits_train.npz --write",
+        "command": "python -m benchmarks.accuracy --pendigits pendigits_train.npz --write",
         "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "results": results,

@@ -1,6 +1,6 @@
 """One 280 x 280 sketch through `Recognizer.top_k`, everything included, against the bare forward pass of its network.
 
-    python benchmarks/speed.py --n 500
+    python -m benchmarks.speed --n 500
 
 Both are timed in turn, in one run, so that a busy machine slows both.
 """

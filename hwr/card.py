@@ -71,7 +71,7 @@ def write(config: ModelConfig, notes: dict[str, Any], measured: dict[str, Any]) 
         labels=" ".join(config.labels),
         removed="\n".join(removed) + "\n" if removed else "",
         rows="\n".join(_row(name, result) for name, result in sets.items()),
-        data="\n".join(f"- {attribution(source)}" for source in notes["data"]),
+        data="\n".join(f"- {attribution(source)}" for source in notes["training"]["data"]),
     )
 
 
@@ -82,6 +82,5 @@ def _row(name: str, result: dict[str, float]) -> str:
 
 def attribution(source: str) -> str:
     """Licence and origin of a known source; the name alone of any other."""
-    name = source.replace("\\", "/").rsplit("/", 1)[-1]
-    known = next((text for key, text in ATTRIBUTION.items() if name.lower().startswith(key)), None)
-    return f"`{name}`: {known}" if known else f"`{name}`"
+    known = next((text for key, text in ATTRIBUTION.items() if source.lower().startswith(key)), None)
+    return f"`{source}`: {known}" if known else f"`{source}`"

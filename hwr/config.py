@@ -86,7 +86,7 @@ class TrainConfig:
     image_size: int = 48
     """Side of the network's input, in pixels."""
 
-    epochs: int = 40
+    epochs: int = 20
     """Passes over the training data."""
     batch_size: int = 256
     """Images per step."""
@@ -134,5 +134,6 @@ class TrainConfig:
     """Continue the run in --out from its last checkpoint."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: paths as strings."""
-        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
+        values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        return values | {k: [Path(name).name for name in values[k]] for k in ("data", "test")}

@@ -1,0 +1,52 @@
+"""The README: its front matter is a Space's, and what it names exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_front_matter_makes_a_space() -> None:
+    front = yaml.safe_load(README.split("---")[1])
+    assert front["sdk"] == "gradio"
+    assert (ROOT / front["app_file"]).is_file()
+    assert {"title", "emoji", "colorFrom", "colorTo", "sdk_version", "python_version", "license"} <= front.keys()
+    assert len(front["short_description"]) <= 60
+    DatasetCard(README)  # parses with the Hub's own reader
+
+
+def test_the_space_installs_a_gradio_that_the_requirements_allow() -> None:
+    front = yaml.safe_load(README.split("---")[1])
+    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    gradio = next(Requirement(line) for line in lines if line.startswith("gradio"))
+    assert gradio.specifier.contains(front["sdk_version"])
+
+
+def test_the_tree_has_a_line_for_every_module() -> None:
+    tree = README.split("## What is where")[1]
+    for path in [*(ROOT / "hwr").glob("*.py"), ROOT / "app.py", ROOT / "train.py"]:
+        assert re.search(rf"^\s*{re.escape(path.name)}\s+\S", tree, re.MULTILINE), path.name
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_links_lead_somewhere(name: str) -> None:
+    assert (ROOT / name).exists()
+
+
+def test_the_figures_are_filled_in() -> None:
+    table = README.split("<!-- accuracy -->")[1].split("<!-- end -->")[0]
+    assert table.count("%") >= 20
+
+
+def test_nothing_private_is_tracked() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert not re.search(r"\.(env|pt|pth|bin|pkl)$", listed.stdout, re.MULTILINE)
