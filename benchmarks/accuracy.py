@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import hwr
 from hwr import Recognizer, cli, hub, sources, strokes
-from hwr.config import Alphabet
+from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import summary
 from hwr.picture import Gray
 
@@ -77,14 +77,14 @@ def main(options: Options) -> None:
 
 
 def rows(options: Options) -> Iterator[Row]:
-    digits, letters = sources.DIGITS, sources.UPPER
+    digits, letters = DIGITS, UPPER
     yield Row("MNIST test, digits", options.mnist, "digits", digits)
     yield Row("USPS test, digits", options.usps, "digits", digits)
     if options.pendigits:
         yield Row("UCI pen digits drawn as sketches, digits", options.pendigits, "digits", digits)
     yield Row("EMNIST ByClass test, letters", options.emnist, "letters", letters)
     yield Row("EMNIST ByClass test, 47 merged classes", options.emnist, "all", tuple(MERGED))
-    yield Row("EMNIST ByClass test, 62 classes", options.emnist, "all", digits + letters + sources.LOWER)
+    yield Row("EMNIST ByClass test, 62 classes", options.emnist, "all", digits + letters + LOWER)
 
 
 def measure(recognizer: Recognizer, row: Row, data_dir: Path) -> dict[str, float]:

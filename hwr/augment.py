@@ -21,6 +21,7 @@ class Augmentation:
     shift: float = 0.0
     elastic: float = 0.0
     stroke: float = 0.0
+    blur: float = 0.0
     gain: float = 0.0
     occlusion: float = 0.0
 
@@ -28,7 +29,7 @@ class Augmentation:
         """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape."""
         pixels = change_strokes(pixels, self.stroke)
         pixels = F.grid_sample(pixels, self._grid(pixels), align_corners=False)
-        pixels = change_gain(pixels, self.gain)
+        pixels = change_gain(change_focus(pixels, self.blur), self.gain)
         return occlude(pixels, self.occlusion)
 
     def _grid(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -63,6 +64,14 @@ def change_strokes(pixels: torch.Tensor, limit: float) -> torch.Tensor:
     thick = F.max_pool2d(pixels, 3, 1, 1)
     thin = -F.max_pool2d(-pixels, 3, 1, 1)
     return torch.lerp(pixels, torch.where(amount > 0, thick, thin), amount.abs().clamp(max=1))
+
+
+def change_focus(pixels: torch.Tensor, limit: float) -> torch.Tensor:
+    """Out of focus by up to ``limit``: a blend with the 3x3 average, as low resolution and cameras do it."""
+    if not limit:
+        return pixels
+    amount = torch.rand(len(pixels), 1, 1, 1, device=pixels.device) * limit
+    return torch.lerp(pixels, F.avg_pool2d(pixels, 3, 1, 1), amount)
 
 
 def change_gain(pixels: torch.Tensor, limit: float) -> torch.Tensor:

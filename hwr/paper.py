@@ -21,6 +21,8 @@ FAINT = 0.4  # share of the strongest ink's contrast below which nothing is ink:
 NOISE_FACTOR = 3.0  # ink stands out of the paper's noise by so many standard deviations
 CORRELATION = 0.3  # least likeness of neighbouring pixels along some direction: strokes have it, noise has not
 STROKE_SHARE = 0.35  # of the picture's longer side: wider than any stroke
+DIGITAL_SHARE = 0.1  # of the pixels are pure white or pure black: paper that no camera saw ...
+PHOTO_SIDE = 64  # ... asked of pictures smaller than this only, in pixels: an overexposed photo has such paper too
 SURROUNDINGS = 0.2  # of the picture's longer side: the window around a stroke
 SURVEY_SIDE = 160  # pixels: the paper is surveyed on a picture of this size
 RULE_SPAN = 0.9  # share of the picture's side that a ruled line covers ...
@@ -84,6 +86,8 @@ def _survey(gray: Gray) -> Floats:
 def _from_uneven(gray: Gray) -> Gray | None:
     small = _survey(gray)
     sign = _sign_of_ink(small)
+    if max(gray.shape) < PHOTO_SIDE and _has_digital_paper(gray, sign):
+        return 255 - gray if sign < 0 else gray
     paper = _paper_surface(small, sign)
     full = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
     rise = sign * (gray.astype(np.float32) - full)
@@ -102,6 +106,11 @@ def _from_uneven(gray: Gray) -> Gray | None:
     high = float(np.percentile(rise[mask], 80))
     ink: Gray = np.rint(np.clip((rise - low) / max(high - low, 1.0), 0, 1) * near * 255).astype(np.uint8)
     return ink
+
+
+def _has_digital_paper(gray: Gray, sign: int) -> bool:
+    """Pure white paper under pure black ink, or the reverse, and a good part of the picture is that paper."""
+    return np.ptp(gray) == 255 and float((gray == (255 if sign < 0 else 0)).mean()) >= DIGITAL_SHARE
 
 
 def _sign_of_ink(small: Floats) -> int:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Strokes = Sequence[NDArray[np.generic]]  # one (points, 2) array a stroke; x to the right, y downwards
 
+FINER = 4  # drawn so many times larger, then averaged
 FRACTION_BITS = 4  # OpenCV takes coordinates as integers: sixteenths of a pixel
+ONE_PIXEL = 1 << FRACTION_BITS
 THIN, THICK = 0.02, 0.17  # pen widths as a share of the longer side of the drawing
 
 
@@ -19,21 +21,15 @@ def draw(strokes: Strokes, canvas: tuple[int, int], width: float) -> NDArray[np.
 
     ``width`` is the pen's, in pixels. A stroke of one point is a dot. What lies outside the canvas is cut off.
     """
-    ink = np.zeros(canvas, np.uint8)
-    scale = 1 << FRACTION_BITS
+    # OpenCV's own antialiasing draws thick lines up to 2.4 pixels too thick, so they are drawn large and averaged.
+    fine = np.zeros((canvas[0] * FINER, canvas[1] * FINER), np.uint8)
+    pen = max(1, round(width * FINER))
     for stroke in strokes:
-        points = np.rint(np.asarray(stroke, np.float64) * scale).astype(np.int32)
-        _dot(ink, points[0], width, scale)
-        if len(points) > 1:
-            pen = max(1, round(width))
-            cv2.polylines(ink, [points], False, 255, pen, cv2.LINE_AA, FRACTION_BITS)
-            _dot(ink, points[-1], width, scale)
-    return ink
-
-
-def _dot(ink: NDArray[np.uint8], centre: NDArray[np.int32], width: float, scale: int) -> None:
-    radius = max(1, round(width / 2 * scale))
-    cv2.circle(ink, (int(centre[0]), int(centre[1])), radius, 255, cv2.FILLED, cv2.LINE_AA, FRACTION_BITS)
+        points = np.rint((np.asarray(stroke, np.float64) + 0.5) * FINER * ONE_PIXEL).astype(np.int32)
+        cv2.polylines(fine, [points], False, 255, pen, cv2.LINE_8, FRACTION_BITS)
+        for x, y in points[[0, -1]].tolist():
+            cv2.circle(fine, (x, y), pen * ONE_PIXEL // 2, 255, cv2.FILLED, cv2.LINE_8, FRACTION_BITS)
+    return np.asarray(cv2.resize(fine, (canvas[1], canvas[0]), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def place(strokes: Strokes, box: tuple[float, float, float]) -> list[NDArray[np.float64]]:

@@ -106,9 +106,7 @@ class Run:
         self.model, self.config, self.model_config, self.data = model, config, model_config, data
         self.device = data.images.device
         self.steps = max(1, len(data) // config.batch_size)
-        self.optimizer = create_optimizer_v2(
-            model, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay
-        )
+        self.optimizer = _optimizer(model, config)
         self.scheduler = _schedule(self.optimizer, config, config.epochs * self.steps)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
         self.augment = Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
@@ -221,6 +219,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"nothing to resume: {path} does not exist; start without --resume") from None
     except Exception as error:  # a damaged archive fails in many ways
         raise UserError(f"{path} is damaged: {error}; start again without --resume in a new --out") from None
+
+
+def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    try:
+        return create_optimizer_v2(model, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"--optimizer {config.optimizer}: {error}") from None
 
 
 def _schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, updates: int) -> Any:

@@ -1,10 +1,10 @@
 """sources.py, data.py and leakage.py: labelled ink from every kind of source."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -38,7 +38,6 @@ def test_the_sample_has_digits_and_letters_in_two_splits() -> None:
     assert train.classes() == tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
     assert train.images.shape == (5960, 32, 32)
     assert len(test) == 1740
-    assert not sources.SAMPLE_DIR.joinpath("weights").exists()
 
 
 def test_letters_of_unknown_case_allow_both_cases() -> None:
@@ -74,25 +73,35 @@ def test_a_folder_may_bring_its_own_test_split(tmp_path: Path) -> None:
     assert sources.brings_test(str(tmp_path))
 
 
-def test_mnist_comes_through_torchvision_white_on_black_and_emnist_is_turned_upright(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
+    """MNIST's file format, as yann.lecun.com describes it: a magic number, the sizes, the bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
+
+
+def test_mnist_files_are_read_white_on_black(tmp_path: Path) -> None:
+    images = np.stack([load("sample").images[i] for i in range(3)])
+    for split in ("train", "t10k"):
+        write_idx(tmp_path / "MNIST" / "raw" / f"{split}-images-idx3-ubyte", images)
+        write_idx(tmp_path / "MNIST" / "raw" / f"{split}-labels-idx1-ubyte", np.array([3, 1, 4], np.uint8))
+    mnist = sources.read("mnist", "test", tmp_path)
+    assert [mnist.targets[label] for label in mnist.labels] == [("3",), ("1",), ("4",)]
+    for i, image in enumerate(images):
+        np.testing.assert_array_equal(mnist.ink(i), image)
+
+
+@pytest.mark.parametrize(("split", "label", "target"), [("letters", 3, ("C", "c")), ("bymerge", 12, ("C", "c"))])
+def test_emnist_files_are_turned_upright_and_merged_cases_allow_both(
+    tmp_path: Path, split: str, label: int, target: tuple[str, ...]
 ) -> None:
-    from torchvision import datasets
-
-    class Fake:
-        def __init__(self, root: Path, **_: object) -> None:
-            self.data = torch.zeros(2, 28, 28, dtype=torch.uint8)
-            self.data[:, 4:24, 10:13] = 255  # an upright bar
-            self.targets = torch.tensor([1, 1])
-            self.classes = datasets.EMNIST.classes_split_dict["letters"]
-
-    monkeypatch.setattr(datasets, "MNIST", Fake)
-    monkeypatch.setattr(datasets, "EMNIST", Fake)
-    upright = sources.read("mnist", "train", tmp_path).ink(0)
-    lying = sources.read("emnist-letters", "train", tmp_path)
-    assert upright is not None
-    np.testing.assert_array_equal(lying.ink(0), upright.T)
-    assert lying.targets[lying.labels[0]] == ("A", "a")
+    image = load("sample").images[:1]
+    for part in ("train", "test"):
+        stem = tmp_path / "EMNIST" / "raw" / f"emnist-{split}-{part}"
+        write_idx(stem.with_name(f"{stem.name}-images-idx3-ubyte"), image.transpose(0, 2, 1).copy())
+        write_idx(stem.with_name(f"{stem.name}-labels-idx1-ubyte"), np.array([label], np.uint8))
+    emnist = sources.read(f"emnist-{split}", "train", tmp_path)
+    np.testing.assert_array_equal(emnist.ink(0), image[0])
+    assert emnist.targets[emnist.labels[0]] == target
 
 
 def test_a_missing_download_says_what_where_and_what_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

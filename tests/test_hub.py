@@ -91,7 +91,7 @@ def test_a_pickle_is_never_read_instead(folder: Path) -> None:
     [
         ({"architecture": "vit_tiny_patch16_224"}, "timm ResNet"),
         ({"num_classes": 11}, "num_classes"),
-        ({"model_args": {"in_chans": 1}}, "shape"),
+        ({"model_args": {"in_chans": 1, "channels": [8, 8, 16, 32]}}, "shape"),
         ({"model_args": {"in_chans": 1, "channels": [8, 8, 16, 16], "stem_type": "deep"}}, "names"),
         ({"model_args": {"wings": 2}}, "wings"),
         ({"model_args": [1]}, "does not describe"),

@@ -43,11 +43,19 @@ def photo(
 ) -> NDArray[np.uint8]:
     """Dark ink on uneven paper, blurred and noisy, as a phone would see it."""
     page = paper * (1 - contrast * ink / 255)
-    page = cv2.GaussianBlur(page, (0, 0), 1) + np.random.default_rng(0).normal(0, noise, ink.shape)
+    page = cv2.GaussianBlur(page, (0, 0), max(ink.shape) / 280) + np.random.default_rng(0).normal(0, noise, ink.shape)
     return np.clip(page, 0, 255).astype(np.uint8)
 
 
 # --- every form of the same picture ---
+
+
+def clear_palette() -> Image.Image:
+    """Black ink, and paper that is black too but transparent."""
+    image = Image.frombytes("P", (280, 280), (seven() > 127).astype(np.uint8).tobytes())
+    image.putpalette([0, 0, 0] * 2)
+    image.info["transparency"] = 0
+    return image
 
 
 def pil_forms() -> dict[str, Image.Image]:
@@ -62,7 +70,7 @@ def pil_forms() -> dict[str, Image.Image]:
         "inverted": Image.fromarray(seven()),
         "LA": Image.fromarray(rgba).convert("LA"),
         "P": dark.convert("P"),
-        "P with transparency": Image.fromarray(rgba).convert("P"),
+        "P with transparency": clear_palette(),
         "RGB": dark.convert("RGB"),
         "RGBA transparent": Image.fromarray(rgba),
         "RGBA white ink": Image.fromarray(white),
@@ -171,7 +179,7 @@ def test_place_on_the_canvas_does_not_matter(corner: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("side", [50, 100, 500, 1000, 2000])
 def test_resolution_does_not_matter(side: int) -> None:
-    assert likeness(fitted(seven(side)), fitted(seven())) > (0.99 if side >= 100 else 0.97)
+    assert likeness(fitted(seven(side)), fitted(seven())) > (0.99 if side >= 100 else 0.94)
 
 
 def test_ink_is_centred_and_keeps_its_aspect() -> None:

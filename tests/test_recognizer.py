@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hwr import Recognizer, UserError, sources, strokes
-from hwr.config import UPPER
+from hwr.config import UPPER, Alphabet
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 SIZES = (100, 280, 700, 2000)
@@ -54,14 +54,18 @@ def variants(ink: NDArray[np.uint8]) -> Iterator[tuple[str, object]]:
         yield f"{side} pixels", 255 - resized(ink, side)
 
 
-@pytest.mark.parametrize("alphabet", ["digits", "letters", "all"])
-def test_the_same_picture_gives_the_same_answer_in_every_form(recognizer: Recognizer, alphabet: str) -> None:
-    for name, ink in drawings():
-        pictures = dict(variants(ink))
-        found = recognizer.probabilities(list(pictures.values()), alphabet)  # type: ignore[arg-type]
-        for form, row in zip(pictures, found, strict=True):
-            assert row.argmax() == found[0].argmax(), (name, form)
-            assert np.abs(row - found[0]).max() <= 0.02, (name, form, np.abs(row - found[0]).max())
+@pytest.mark.parametrize(
+    ("drawing", "alphabet"), [("1", "digits"), ("7", "digits"), ("L", "letters"), ("Z", "letters")]
+)
+def test_the_same_picture_gives_the_same_answer_in_every_form(
+    recognizer: Recognizer, drawing: str, alphabet: Alphabet
+) -> None:
+    pictures = dict(variants(dict(drawings())[drawing]))
+    found = recognizer.probabilities(list(pictures.values()), alphabet)
+    assert recognizer.labels(alphabet)[found[0].argmax()] == drawing
+    for form, row in zip(pictures, found, strict=True):
+        assert row.argmax() == found[0].argmax(), form
+        assert np.abs(row - found[0]).max() <= 0.02, (form, np.abs(row - found[0]).max())
 
 
 def test_real_handwriting_gives_the_same_answer_in_every_form(recognizer: Recognizer) -> None:

@@ -75,7 +75,7 @@ def test_mistakes_are_one_clear_line_and_status_2(
 
 
 def test_unknown_flags_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--epoch " in mistake(monkeypatch, capsys, "--epoch", "3")
+    assert "--epoch" in mistake(monkeypatch, capsys, "--epoch", "3")
 
 
 def test_help_names_every_flag_with_its_default() -> None:
