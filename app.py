@@ -229,4 +229,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, Options, (__doc__ or "").partition("\n")[0])
+    cli.run(main, Options, __doc__)

@@ -50,6 +50,12 @@ Accuracy among the classes that each test set has; 95 % intervals (Wilson); expe
 |---|---:|---:|---|---:|
 {rows}
 
+## Limits
+
+One isolated character a picture, upright within some 15 degrees. Size is normalised, so letters whose capital and
+small form differ in size alone (C and c, O and o, S and s, ...) cannot be told apart. Hands that differ from those in
+the training data below, children's and other schools' above all, are read less well.
+
 ## Training data
 
 {data}

@@ -135,6 +135,21 @@ class TrainConfig:
     resume: bool = False
     """Continue the run in --out from its last checkpoint."""
 
+    def __post_init__(self) -> None:
+        """Raise UserError for values that cannot train anything."""
+        if not self.data:
+            raise UserError("--data names no source: expected at least one, such as --data sample")
+        for name, least in (("epochs", 1), ("batch_size", 2), ("pens", 1), ("image_size", 16)):
+            if getattr(self, name) < least:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected at least {least}")
+        if not self.lr > 0:
+            raise UserError(f"--lr {self.lr}: expected more than 0")
+        if not 0 < self.validation < 1:
+            raise UserError(f"--validation {self.validation}: expected a share between 0 and 1, such as 0.05")
+        for name in ("ema", "smoothing", "warmup", "drop_rate", "occlusion"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected between 0 and 1")
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
         values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}

@@ -110,8 +110,6 @@ def merge(sets: list[InkSet]) -> InkSet:
 
 def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet]:
     """(training, validation): whole groups are drawn by seed until validation has its share of the samples."""
-    if not 0 < share < 1:
-        raise UserError(f"--validation {share}: expected a share between 0 and 1, such as 0.05")
     groups, sizes = np.unique(ink.groups, return_counts=True)
     if len(groups) < 2:
         raise UserError(f"{ink.name}: {len(ink)} samples of {len(groups)} writer cannot be split for validation")

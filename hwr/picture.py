@@ -51,19 +51,15 @@ def _from_editor(value: Mapping[str, Any]) -> tuple[Gray, bool] | None:
     if not any(key in value for key in EDITOR_KEYS):
         raise UserError(f"a sketch needs one of the keys {', '.join(EDITOR_KEYS)}; got {sorted(map(str, value))[:5]}")
     background = value.get("background")
-    if _is_plain(background):
-        drawn = [decode(layer) for layer in _as_list(value.get("layers"))]
-        inks = [gray for found in drawn if found is not None for gray, is_ink in [found] if is_ink and gray.any()]
-        if inks:
-            height, width = inks[0].shape
-            same = [ink if ink.shape == (height, width) else cv2.resize(ink, (width, height)) for ink in inks]
-            return np.maximum.reduce(same), True
-    for whole in (value.get("composite"), background):
-        found = decode(whole)
-        if found is not None:
-            return found
     layers = [decode(layer) for layer in _as_list(value.get("layers"))]
-    return next((layer for layer in layers if layer is not None), None)
+    inks = [found[0] for found in layers if found is not None and found[1] and found[0].any()]
+    if inks and _is_plain(background):
+        height, width = inks[0].shape
+        return np.maximum.reduce(
+            [ink if ink.shape == (height, width) else cv2.resize(ink, (width, height)) for ink in inks]
+        ), True
+    wholes = [decode(value.get("composite")), decode(background), *layers]
+    return next((found for found in wholes if found is not None), None)
 
 
 def _as_list(layers: Any) -> list[Any]:

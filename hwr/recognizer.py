@@ -69,6 +69,7 @@ class Recognizer:
     ) -> NDArray[np.float32]:
         """float32 (N, C), columns as ``labels(alphabet)``. Rows sum to 1; a blank picture's row is all zero."""
         self._alphabet(alphabet)
+        _require_several(images)
         with ThreadPoolExecutor() as pool:
             batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
             rows = [self._batch(list(pool.map(self.see, batch)), alphabet) for batch in batches]
@@ -117,6 +118,17 @@ class Recognizer:
             logits.masked_fill(~sums.any(1), -torch.inf).softmax(1) @ sums.float()
         ).numpy()
         return probabilities
+
+
+def _require_several(images: Any) -> None:
+    """Refuse one picture where several are expected: its rows would be read as pictures."""
+    if isinstance(images, np.ndarray):
+        several = images.ndim == 4 or (images.ndim == 3 and images.shape[2] not in (3, 4))
+        given = f"an array of shape {images.shape}"
+    else:
+        several, given = isinstance(images, Sequence) and not isinstance(images, (str, bytes)), type(images).__name__
+    if not several:
+        raise UserError(f"probabilities takes several pictures, got {given}: put a single one in a list")
 
 
 def _sums(entries: Sequence[tuple[str, tuple[int, ...]]], classes: int) -> torch.Tensor:

@@ -129,6 +129,15 @@ def test_arrays_of_pictures_are_read_like_lists(recognizer: Recognizer) -> None:
     np.testing.assert_array_equal(recognizer.probabilities(images), recognizer.probabilities(list(images)))
 
 
+@pytest.mark.parametrize(
+    "single",
+    ["picture.png", Path("picture.png"), np.zeros((280, 280), np.uint8), np.zeros((280, 280, 3), np.uint8), {}, None],
+)
+def test_one_picture_where_several_are_expected_is_refused(recognizer: Recognizer, single: object) -> None:
+    with pytest.raises(UserError, match="in a list"):
+        recognizer.probabilities(single)  # type: ignore[arg-type]
+
+
 def test_unknown_alphabets_pictures_and_models_are_named(recognizer: Recognizer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"greek.*all, digits, letters"):
         recognizer.labels("greek")  # type: ignore[arg-type]

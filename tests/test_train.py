@@ -66,16 +66,22 @@ def test_mistakes_are_one_clear_line_and_status_2(
         (("--out", str(tmp_path / "full")), "is not empty"),
         (("--out", str(tmp_path / "full" / "notes.txt")), "cannot be written"),
         (("--architecture", "vit_tiny_patch16_224", *out), "timm ResNet"),
-        (("--validation", "2", *out), "between 0 and 1"),
+        (("--validation", "2", *out), "--validation 2.0: expected a share between 0 and 1"),
+        (("--data", *out), "names no source"),
+        (("--epochs", "0", *out), "--epochs 0: expected at least 1"),
+        (("--epochs", "many", *out), "--epochs: invalid literal"),
+        (("--epoch", "3", *out), "Unrecognized options: --epoch"),
+        (("surplus",), "surplus"),
         (("--resume", "--out", str(tmp_path / "new")), "nothing to resume"),
     ):
-        message = mistake(monkeypatch, capsys, *flags).splitlines()[-1]
+        *progress, message = mistake(monkeypatch, capsys, *flags).splitlines()
         assert message.startswith("train.py: "), message
         assert words in message
+        assert all("img/s" in line for line in progress)
 
 
 def test_unknown_flags_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--epoch" in mistake(monkeypatch, capsys, "--epoch", "3")
+    assert "--epoch, 3. Perhaps you meant: --epochs" in mistake(monkeypatch, capsys, "--epoch", "3")
 
 
 def test_help_names_every_flag_with_its_default() -> None:
