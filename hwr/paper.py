@@ -19,6 +19,7 @@ CONTRAST = 18.0  # grey levels: least difference between ink and paper
 DARKEST_PAPER = 40.0  # grey levels: darker paper is not brightened further
 FAINT = 0.4  # share of the strongest ink's contrast below which nothing is ink: printed rules, paper grain
 NOISE_FACTOR = 3.0  # ink stands out of the paper's noise by so many standard deviations
+GRAIN_FACTOR = 6.0  # standard deviations of the border's noise: paper grain and JPEG reach so far, ink farther
 CORRELATION = 0.3  # least likeness of neighbouring pixels along some direction: strokes have it, noise has not
 STROKE_SHARE = 0.35  # of the picture's longer side: wider than any stroke
 DIGITAL_SHARE = 0.1  # of the pixels are pure white or pure black: paper that no camera saw ...
@@ -39,8 +40,8 @@ def lift_ink(gray: Gray) -> Gray | None:
     low, high = int(gray.min()), int(gray.max())
     if high - low < CONTRAST or _is_noise(gray):
         return None
-    level = _even_level(gray)
-    return _from_uneven(gray) if level is None else _from_even(gray, level)
+    even = _even_paper(gray)
+    return _from_uneven(gray) if even is None else _from_even(gray, *even)
 
 
 def _is_noise(gray: Gray) -> bool:
@@ -58,21 +59,24 @@ def _is_noise(gray: Gray) -> bool:
     return max(likeness, default=1.0) < CORRELATION
 
 
-def _even_level(gray: Gray) -> int | None:
+def _even_paper(gray: Gray) -> tuple[int, float] | None:
+    """Grey and noise (standard deviation) of even paper, as the border shows them; None if it is uneven."""
     border = _border(gray).astype(np.int16)
     level = int(np.median(border))
-    near = np.abs(border - level) <= EVEN_LEVELS
-    return level if near.mean() >= EVEN_SHARE else None
+    away = np.abs(border - level)
+    near = away <= EVEN_LEVELS
+    return (level, float(np.sqrt(np.mean(away[near] ** 2)))) if near.mean() >= EVEN_SHARE else None
 
 
 def _border(values: NDArray[Number]) -> NDArray[Number]:
     return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
-def _from_even(gray: Gray, level: int) -> Gray:
+def _from_even(gray: Gray, level: int, noise: float) -> Gray | None:
     paper = np.uint8(level)
     darker, lighter = paper - np.minimum(gray, paper), np.maximum(gray, paper) - paper
-    return darker if darker.sum(dtype=np.int64) > lighter.sum(dtype=np.int64) else lighter
+    ink = darker if darker.sum(dtype=np.int64) > lighter.sum(dtype=np.int64) else lighter
+    return ink if ink.max() >= max(CONTRAST, GRAIN_FACTOR * noise) else None
 
 
 def _survey(gray: Gray) -> Floats:

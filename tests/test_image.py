@@ -248,6 +248,15 @@ def test_blank_uniform_and_noise_are_none(shape: tuple[int, int]) -> None:
         assert to_ink(np.clip(rng.normal(180, spread, shape), 0, 255).astype(np.uint8)) is None
 
 
+@pytest.mark.parametrize("quality", [30, 60, 90])
+@pytest.mark.parametrize("spread", [2, 5])
+def test_an_empty_sheet_as_jpeg_is_none(tmp_path: Path, quality: int, spread: float) -> None:
+    for side in (64, 300, 900):
+        grain = np.random.default_rng(side).normal(200, spread, (side, side))
+        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(tmp_path / "sheet.jpg", quality=quality)
+        assert to_ink(tmp_path / "sheet.jpg") is None
+
+
 def test_an_empty_sheet_in_uneven_light_is_none() -> None:
     paper = np.linspace(220, 120, 400)[:, None] * np.linspace(1, 0.8, 400)
     assert to_ink(photo(np.zeros((400, 400), np.uint8), paper)) is None
