@@ -19,6 +19,7 @@ CONTRAST = 18.0  # grey levels: least difference between ink and paper
 DARKEST_PAPER = 40.0  # grey levels: darker paper is not brightened further
 FAINT = 0.4  # share of the strongest ink's contrast below which nothing is ink: printed rules, paper grain
 NOISE_FACTOR = 3.0  # ink stands out of the paper's noise by so many standard deviations
+REACH_OF_NOISE = 1.44  # standard deviations within which EVEN_SHARE of normal noise lies
 GRAIN_FACTOR = 6.0  # standard deviations of the border's noise: paper grain and JPEG reach so far, ink farther
 CORRELATION = 0.3  # least likeness of neighbouring pixels along some direction: strokes have it, noise has not
 STROKE_SHARE = 0.35  # of the picture's longer side: wider than any stroke
@@ -63,9 +64,9 @@ def _even_paper(gray: Gray) -> tuple[int, float] | None:
     """Grey and noise (standard deviation) of even paper, as the border shows them; None if it is uneven."""
     border = _border(gray).astype(np.int16)
     level = int(np.median(border))
-    away = np.abs(border - level)
-    near = away <= EVEN_LEVELS
-    return (level, float(np.sqrt(np.mean(away[near] ** 2)))) if near.mean() >= EVEN_SHARE else None
+    rank = min(int(EVEN_SHARE * border.size), border.size - 1)
+    reach = float(np.partition(np.abs(border - level), rank)[rank])
+    return (level, reach / REACH_OF_NOISE) if reach <= EVEN_LEVELS else None
 
 
 def _border(values: NDArray[Number]) -> NDArray[Number]:
