@@ -121,7 +121,7 @@ class TrainConfig:
     """Augmentation: spread of the elastic displacement, as a share of the side."""
     stroke: float = 0.8
     """Augmentation: how far strokes get thinner or thicker (1 is a pixel all around)."""
-    blur: float = 0.7
+    blur: float = 0.0
     """Augmentation: how far pictures go out of focus (1 is the mean over 3 x 3 pixels)."""
     gain: float = 0.15
     """Augmentation: largest change of contrast and gamma."""
