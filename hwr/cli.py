@@ -15,7 +15,7 @@ from hwr.config import UserError
 
 Options = TypeVar("Options")
 
-BOX = "╭╮╰╯│─"  # tyro frames its messages; a rule of ─ parts them
+FRAME, RULE = "│ ", set("─- ")  # what tyro puts around its messages, and between their parts
 
 
 def run(main: Callable[[Options], None], options: type[Options], description: str | None) -> None:
@@ -44,10 +44,11 @@ def _parse(options: type[Options], description: str | None) -> Options:
         raise UserError(f"{_one_line(shown.getvalue())}; --help lists all flags") from None
 
 
-def _one_line(framed: str) -> str:
-    """What is wrong, and tyro's guess at what was meant, from its framed message."""
-    lines = framed.splitlines()[1:-1]
-    parts = "\n".join("" if set(line) <= set(BOX + " ") else line.strip(BOX + " ") for line in lines).split("\n\n")
-    guess = [part for part in parts if part.startswith("Perhaps you meant")]
-    said = [parts[0], *(" ".join(part.split("\n")[:2]) for part in guess)]
-    return ". ".join(" ".join(part.split()) for part in said)
+def _one_line(message: str) -> str:
+    """What is wrong, and tyro's guess at what was meant. Its messages come framed or, as ASCII, under a title."""
+    lines = [line.strip(FRAME) for line in message.splitlines()]
+    joined = "\n".join("" if line[:1] in "╭╰" or set(line) <= RULE else line for line in lines)
+    parts = [part.strip().split("\n") for part in joined.split("\n\n") if part.strip()]
+    said = next((part for part in parts if ":" in part[0]), parts[0])
+    guess = next((part[:2] for part in parts if part[0].startswith("Perhaps you meant")), [])
+    return ". ".join(" ".join(" ".join(part).split()) for part in (said, guess) if part)

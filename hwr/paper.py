@@ -77,7 +77,16 @@ def _from_even(gray: Gray, level: int, noise: float) -> Gray | None:
     paper = np.uint8(level)
     darker, lighter = paper - np.minimum(gray, paper), np.maximum(gray, paper) - paper
     ink = darker if darker.sum(dtype=np.int64) > lighter.sum(dtype=np.int64) else lighter
-    return ink if ink.max() >= max(CONTRAST, GRAIN_FACTOR * noise) else None
+    if ink.max() < max(CONTRAST, GRAIN_FACTOR * noise):
+        return None
+    return _erase_rules(ink) if _border(ink).max() > CONTRAST else ink
+
+
+def _erase_rules(ink: Gray) -> Gray:
+    """Ink without the ruled lines that run through the picture; everything else keeps its value."""
+    mask = (ink > CONTRAST).view(np.uint8)
+    kept = _without_rules(mask)
+    return np.where(_grown(mask - kept, 3, 3) > kept, np.uint8(0), ink)
 
 
 def _survey(gray: Gray) -> Floats:
@@ -167,12 +176,13 @@ def _spread(values: Floats) -> float:
 
 
 def _without_rules(mask: Gray) -> Gray:
-    """The mask without ruled lines; where a stroke crosses a line, the crossing stays."""
+    """The mask without ruled lines, unless they are all there is; where a stroke crosses a line, the crossing stays."""
     if min(mask.shape) < RULE_MIN_SIDE:
         return mask
+    kept = mask
     for _ in range(2):  # horizontal, then, turned, vertical
-        mask = np.ascontiguousarray(_without_horizontal_rules(mask).T)
-    return mask
+        kept = np.ascontiguousarray(_without_horizontal_rules(kept).T)
+    return kept if kept.any() else mask
 
 
 def _without_horizontal_rules(mask: Gray) -> Gray:

@@ -228,6 +228,19 @@ def test_chalk_on_a_blackboard_is_light_ink() -> None:
     assert likeness(fitted(board.clip(0, 255).astype(np.uint8)), fitted(seven())) > 0.95
 
 
+def test_ruled_lines_of_a_clean_scan_are_not_ink() -> None:
+    page = 255 - seven()
+    for row in range(20, 280, 60):
+        page[row : row + 2] = np.minimum(page[row : row + 2], 170)
+    assert likeness(fitted(page), fitted(seven())) > 0.95
+
+
+def test_a_thin_line_through_the_whole_picture_is_ink_if_nothing_else_is() -> None:
+    line = draw([np.array([(140, -5), (140, 285)])], (280, 280), 4)
+    assert to_ink(255 - line) is not None
+    assert (fitted(255 - line).max(axis=1) > 200).sum() >= FRACTION * SIZE - 2
+
+
 def test_ruled_lines_are_not_ink() -> None:
     paper = np.linspace(210, 150, 280)[:, None] * np.ones(280)
     for row in range(20, 280, 60):
