@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, speed
+from benchmarks import accuracy, robustness, speed
 from hwr import Recognizer, sources
 from hwr.config import DIGITS
 
@@ -37,6 +37,20 @@ def test_trajectories_are_sketches_anywhere_on_the_canvas() -> None:
         assert sketch[0].min() == sketch[-1].min() == sketch[:, 0].min() == sketch[:, -1].min() == 255, "cut off"
         corners.append([side.min() for side in np.nonzero(sketch < 128)])
     assert np.ptp(corners, axis=0).min() > 80
+
+
+def test_every_way_to_draw_gives_dark_ink_on_light_paper_of_its_size() -> None:
+    source = sources.read(str(PENS), "test", Path())
+    assert source.trajectory is not None
+    for name, drawing in robustness.ways():
+        picture = robustness.draw(source.trajectory(3), drawing, seed=3)
+        assert picture.shape == (drawing.canvas, drawing.canvas), name
+        assert np.median(picture) > float(picture.min()) + 20, name
+
+
+def test_tilt_is_clockwise() -> None:
+    up = np.array([[0, 0], [0, -10]])  # y grows downwards
+    np.testing.assert_allclose(robustness.turned(up, 90)[1], [10, 0], atol=1e-9)
 
 
 def test_speed_compares_in_pairs() -> None:
