@@ -30,6 +30,7 @@ def run(main: Callable[[Options], None], options: type[Options], description: st
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as shells count
 
 

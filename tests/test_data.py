@@ -1,5 +1,6 @@
 """sources.py, data.py and leakage.py: labelled ink from every kind of source."""
 
+import bz2
 import struct
 from pathlib import Path
 
@@ -88,6 +89,25 @@ def test_mnist_files_are_read_white_on_black(tmp_path: Path) -> None:
     assert [mnist.targets[label] for label in mnist.labels] == [("3",), ("1",), ("4",)]
     for i, image in enumerate(images):
         np.testing.assert_array_equal(mnist.ink(i), image)
+
+
+def test_kmnist_has_its_own_class_names(tmp_path: Path) -> None:
+    for split in ("train", "t10k"):
+        write_idx(tmp_path / "KMNIST" / "raw" / f"{split}-images-idx3-ubyte", load("sample").images[:1])
+        write_idx(tmp_path / "KMNIST" / "raw" / f"{split}-labels-idx1-ubyte", np.array([1], np.uint8))
+    kmnist = sources.read("kmnist", "train", tmp_path)
+    assert kmnist.targets[kmnist.labels[0]] == ("ki",)
+
+
+def test_usps_files_are_read_white_on_black(tmp_path: Path) -> None:
+    ink = np.zeros((16, 16))
+    ink[2:14, 7:9] = 1
+    values = " ".join(f"{i + 1}:{2 * value - 1:.4f}" for i, value in enumerate(ink.ravel()))  # -1 is paper, 1 is ink
+    (tmp_path / "USPS").mkdir()
+    (tmp_path / "USPS" / "usps.t.bz2").write_bytes(bz2.compress(f"2 {values}\n".encode()))  # labels count from 1
+    usps = sources.read("usps", "test", tmp_path)
+    assert usps.targets[usps.labels[0]] == ("1",)
+    np.testing.assert_array_equal(usps.ink(0), ink * 255)
 
 
 @pytest.mark.parametrize(("split", "label", "target"), [("letters", 3, ("C", "c")), ("bymerge", 12, ("C", "c"))])
