@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def picture(source: sources.Source, i: int) -> Gray:
 
 def write(folder: Path, results: dict[str, dict[str, float]]) -> None:
     report = {
-        "command": "python -m benchmarks.accuracy --pendigits pendigits_train.npz --write",
+        "command": " ".join(["python -m benchmarks.accuracy", *(Path(word).name for word in sys.argv[1:])]),
         "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "results": results,

@@ -11,11 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hwr.config import ModelConfig
 from hwr.paper import lift_ink
-from hwr.picture import Gray, decode
+from hwr.picture import Gray, decode, shrink
 
 MIN_INK = 16  # grey levels: fainter than this is nothing
 EDGE = 0.4  # share of the ink's peak at which a stroke's edge is taken
@@ -51,7 +50,7 @@ def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
     return _stretch_contrast(_place(clean, size, ink_fraction * size))
 
 
-def to_tensor(fitted: Gray | NDArray[np.uint8], config: ModelConfig) -> torch.Tensor:
+def to_tensor(fitted: Gray, config: ModelConfig) -> torch.Tensor:
     """Fitted ink, uint8 (H, W) or (N, H, W), as the network's input: float32 (1, 1, H, W) or (N, 1, H, W)."""
     pixels = torch.from_numpy(np.ascontiguousarray(fitted)).view(-1, 1, *fitted.shape[-2:])
     return normalise(pixels.float().div_(255), config.mean, config.std)
@@ -78,7 +77,7 @@ def _without_specks(ink: Gray) -> Gray | None:
     """Ink without its specks, cropped again if there were any."""
     if ink.max() < MIN_INK:
         return None
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(_mask(ink), connectivity=8, ltype=cv2.CV_16U)
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(_mask(ink), connectivity=8)
     if count <= 2:  # the paper and one piece: nothing can be a speck
         return ink
     areas = stats[1:, cv2.CC_STAT_AREA]
@@ -96,7 +95,7 @@ def _without_specks(ink: Gray) -> Gray | None:
 
 def _place(ink: Gray, size: int, target: float) -> Gray:
     """The ink's box, its longer side ``target`` pixels long, in the middle of a (size, size) picture."""
-    ink = _reduce(ink, round(4 * target))
+    ink = shrink(ink, round(4 * target))  # so that bilinear sampling afterwards skips no pixel
     left, right = _edges(ink.max(axis=0))
     top, bottom = _edges(ink.max(axis=1))
     scale = 2 * target / max(right - left, bottom - top)  # sampled twice as fine, then averaged
@@ -108,21 +107,6 @@ def _place(ink: Gray, size: int, target: float) -> Gray:
     )
     fine = cv2.warpAffine(ink, move, (2 * size, 2 * size), flags=cv2.INTER_LINEAR)
     return np.asarray(cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
-
-
-def _reduce(ink: Gray, longest: int) -> Gray:
-    """Shrink by area so that bilinear sampling afterwards skips no pixel."""
-    scale = longest / max(ink.shape)
-    if scale >= 1:
-        return ink
-    height, width = ink.shape
-    return np.asarray(
-        cv2.resize(
-            ink,
-            (max(1, round(width * scale)), max(1, round(height * scale))),
-            interpolation=cv2.INTER_AREA,
-        )
-    )
 
 
 def _edges(profile: Gray) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.picture import Gray
+from hwr.picture import Gray, shrink
 
 Floats = NDArray[np.float32]
 Number = TypeVar("Number", np.uint8, np.float32)
@@ -90,11 +90,7 @@ def _erase_rules(ink: Gray) -> Gray:
 
 
 def _survey(gray: Gray) -> Floats:
-    scale = SURVEY_SIDE / max(gray.shape)
-    if scale >= 1:
-        return gray.astype(np.float32)
-    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return shrink(gray, SURVEY_SIDE).astype(np.float32)
 
 
 def _from_uneven(gray: Gray) -> Gray | None:

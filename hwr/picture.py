@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import cv2
@@ -58,7 +59,7 @@ def _from_editor(value: Mapping[str, Any]) -> tuple[Gray, bool] | None:
         return np.maximum.reduce(
             [ink if ink.shape == (height, width) else cv2.resize(ink, (width, height)) for ink in inks]
         ), True
-    wholes = [decode(value.get("composite")), decode(background), *layers]
+    wholes = chain(map(decode, (value.get("composite"), background)), layers)
     return next((found for found in wholes if found is not None), None)
 
 
@@ -149,11 +150,11 @@ def _from_array(array: NDArray[Any]) -> tuple[Gray, bool]:
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise UserError(f"the picture is too large: {array.shape}; at most {MAX_PIXELS / 1e6:.0f} million pixels")
     if array.ndim == 2:
-        return _shrink(array), False
+        return shrink(array), False
     if array.shape[2] == 1:
-        return _shrink(array[:, :, 0]), False
+        return shrink(array[:, :, 0]), False
     if array.shape[2] == 3:
-        return _shrink(_luminance(array)), False
+        return shrink(_luminance(array)), False
     return _without_alpha(array)
 
 
@@ -161,15 +162,15 @@ def _without_alpha(rgba: NDArray[np.uint8]) -> tuple[Gray, bool]:
     """Paint of one colour on transparent paper is the ink; anything else is laid on paper of its main tone."""
     alpha = np.ascontiguousarray(rgba[:, :, 3])
     if alpha.min() == 255:
-        return _shrink(_luminance(rgba)), False
+        return shrink(_luminance(rgba)), False
     if alpha.max() == 0:
         return np.zeros((1, 1), np.uint8), True
     gray = _luminance(rgba)
     painted = gray[alpha >= min(OPAQUE, int(alpha.max()))]
     low, tone, high = np.percentile(painted, (2, 50, 98)) if painted.min() != painted.max() else [painted[0]] * 3
     if high - low < ONE_COLOUR and alpha.min() < alpha.max():
-        return _shrink(alpha), True
-    return _shrink(_lay_on(int(tone), gray, alpha)), False
+        return shrink(alpha), True
+    return shrink(_lay_on(int(tone), gray, alpha)), False
 
 
 def _luminance(colour: NDArray[np.uint8]) -> Gray:
@@ -183,10 +184,10 @@ def _lay_on(tone: int, gray: Gray, alpha: Gray) -> Gray:
     return np.rint(gray * share + tone * (1 - share)).astype(np.uint8)
 
 
-def _shrink(gray: Gray) -> Gray:
-    """By area, so that nothing is missed; the aspect ratio is kept, each side at least one pixel."""
+def shrink(gray: Gray, longest: int = MAX_SIDE) -> Gray:
+    """By area, so that nothing is missed, until the longer side is ``longest`` pixels; never enlarged."""
     height, width = gray.shape
-    scale = MAX_SIDE / max(height, width)
+    scale = longest / max(height, width)
     if scale >= 1:
         return np.ascontiguousarray(gray)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -198,6 +198,15 @@ def test_specks_far_from_the_ink_are_ignored() -> None:
     np.testing.assert_allclose(fitted(dirty).astype(int), fitted(seven()), atol=2)
 
 
+def test_more_specks_than_sixteen_bits_count_are_ignored() -> None:
+    ink = np.zeros((1024, 1024), np.uint8)
+    ink[::3, ::3] = 255  # 116,964 of them
+    ink[200:800, 480:540] = 255
+    bar = fit_ink(ink, SIZE, FRACTION)
+    assert bar is not None
+    assert np.ptp(np.nonzero(bar.max(axis=0) > 127)[0]) < 8
+
+
 def test_the_dot_of_an_i_is_no_speck() -> None:
     letter = draw([np.array([(140, 110), (140, 230)]), np.array([(140, 50)])], (280, 280), 18)
     picture = fitted(letter)
