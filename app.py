@@ -20,6 +20,7 @@ from gradio.components.image_editor import EditorData
 from hwr import Recognizer, UserError, cli
 from hwr.config import Alphabet
 from hwr.picture import Gray
+from hwr.recognizer import Answer
 
 TOP = 5  # answers shown
 CANVAS = 280  # pixels a side
@@ -116,7 +117,7 @@ def answering(recognizer: Recognizer, pad: gr.Sketchpad) -> tuple[Callable[..., 
 
     def again(seen: Gray | None, alphabet: Alphabet) -> tuple[dict[str, float], str]:
         answer = recognizer.answer(seen, TOP, alphabet)
-        return answer, verdict(recognizer, answer)
+        return answer.probabilities, verdict(answer)
 
     def predict(sketch: dict[str, Any] | None, alphabet: Alphabet) -> tuple[Any, ...]:
         """The likeliest characters of a sketch; the alphabet is digits, letters or all."""
@@ -183,11 +184,11 @@ def without_folders(message: str, sketch: dict[str, Any]) -> str:
     return message
 
 
-def verdict(recognizer: Recognizer, answer: dict[str, float]) -> str:
+def verdict(answer: Answer) -> str:
     """One sentence about how far to trust an answer."""
-    if not answer:
+    if not answer.probabilities:
         return BLANK
-    return "" if recognizer.is_sure(answer) else "Not sure: no answer stands out."
+    return "" if answer.confident else "Not sure: this does not look like one character."
 
 
 def picture(seen: Gray | None) -> str:

@@ -1,47 +1,46 @@
-"""Train a handwriting recogniser: data, model, fit, calibrate, test once, save.
+"""Train a handwriting recogniser: data, start, fit, calibrate, test once, save.
 
 python train.py                                   # the sample that ships with the project
 python train.py --data mnist --out runs/mnist
-python train.py --data my_folder --epochs 20
+python train.py --data my_folder --init bundled --finetune head
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+import sys
 from typing import Any
 
 import numpy as np
 import torch
 
 import hwr
-from hwr import card, cli, data, hub, leakage, metrics, training
-from hwr.config import ModelConfig, TrainConfig, UserError
-from hwr.model import build, count_parameters
-from hwr.sources import brings_test
+from hwr import card, cli, devices, examine, hub, prepare, records, report, start, training
+from hwr.config import ModelConfig, UserError
+from hwr.model import count_parameters, freeze, open_stages
+from hwr.options import RECIPES, TrainConfig
 
 
 def main(config: TrainConfig) -> None:
+    accelerator = devices.accelerator(config.device, config.precision)
     check_output(config)
     seed_everything(config.seed)
-    model_config = ModelConfig(labels=(), architecture=config.architecture, image_size=config.image_size)
+    begun = start.find(config)
 
-    train, val, tests, removed = load_data(config, model_config)
-    model_config = replace(model_config, labels=train.classes())
-    model = build(model_config, drop_rate=config.drop_rate)
-    print(f"{config.architecture}: {count_parameters(model):,} parameters, {len(model_config.labels)} classes")
-    print(f"{len(train):,} pictures to train on, {len(val):,} to validate on")
+    sets = prepare.load(config, begun.config)
+    labels = begun.labels(sets.classes(), config.keep_labels)
+    model, model_config = start.begin(begun, labels, config)
+    teacher = start.teacher(config.teacher, labels, accelerator.device)
+    if accelerator.is_main_process:
+        introduce(model, sets, config, model_config, str(accelerator.device))
 
-    weights = training.fit(model, train, val, config, model_config)
+    weights = training.fit(model, sets.train, sets.val, config, model_config, accelerator, teacher)
     model.load_state_dict(weights)
-    model_config, measured = calibrate(model, val, config, model_config)
-    measured["near_duplicates_removed"] = removed
-    measured["test"] = {name: test(model, ink, config, model_config) for name, ink in tests.items()}
-
-    notes = {"version": hwr.__version__, "training": config.to_dict()}
-    hub.save(config.out, weights, model_config, notes, measured)
-    hub.write(config.out / hub.CARD, card.write(model_config, notes, measured).encode())
-    report(config, measured)
+    model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
+    measured["test"] = examine.test(model, sets, model_config, accelerator.device)
+    if accelerator.is_main_process:
+        save(config, model_config, weights, measured)
+        tell(config, measured)
 
 
 def check_output(config: TrainConfig) -> None:
@@ -62,53 +61,41 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def load_data(
-    config: TrainConfig, model: ModelConfig
-) -> tuple[data.InkSet, data.InkSet, dict[str, data.InkSet], dict[str, int]]:
-    """Training and validation sets, test sets by name, and how many near-duplicates of each test set were removed."""
-    pools = [data.load(name, "train", model, config.data_dir, config.pens, config.seed) for name in config.data]
-    names = config.test or tuple(name for name in config.data if brings_test(name))
-    tests = [data.load(name, "test", model, config.data_dir, seed=config.seed) for name in names]
-    removed: dict[str, int] = {}
-    if config.dedupe:
-        pools, removed = leakage.remove(pools, tests)
-        for name, count in removed.items():
-            print(f"{count:,} near-duplicates of the test set {name} removed from training")
-    train, val = data.hold_out(data.merge(pools), config.validation, config.seed)
-    return train, val, {ink.name: ink for ink in tests}, removed
+def introduce(
+    model: torch.nn.Module, sets: prepare.Sets, config: TrainConfig, model_config: ModelConfig, device: str
+) -> None:
+    """Say what learns from what, and keep it in the run's records."""
+    for name, count in sets.removed.items():
+        print(f"{count:,} near-duplicates of the test set {name} removed from training")
+    freeze(model, open_stages(config.finetune, 0, config.epochs))
+    learning, all_of_them = count_parameters(model, learning=True), count_parameters(model)
+    held = 0 if sets.val is None else len(sets.val)
+    print(f"{model_config.architecture}: {learning:,} of {all_of_them:,} parameters learn", end="")
+    print(" at first" if config.finetune == "gradual" else "", end="")
+    print(f", {len(model_config.labels)} classes, {model_config.image_size} x {model_config.image_size} pixels")
+    print(f"{len(sets.train):,} pictures to train on, {held:,} to validate on")
+    records.Records(config.out).start(sys.argv, config.to_dict(), sets.described(), device)
 
 
-def calibrate(
-    model: torch.nn.Module, val: data.InkSet, config: TrainConfig, model_config: ModelConfig
-) -> tuple[ModelConfig, dict[str, Any]]:
-    """Temperature and rejection threshold, fitted on validation."""
-    logits, allowed = logits_of(model, val, config, model_config)
-    temperature = metrics.fit_temperature(logits, allowed)
-    threshold = metrics.fit_threshold((logits / temperature).softmax(1))
-    calibrated = replace(model_config, temperature=round(temperature, 4), rejection_threshold=round(threshold, 4))
-    return calibrated, {"validation": metrics.summary(logits, allowed, temperature)}
+def save(config: TrainConfig, model_config: ModelConfig, weights: training.Weights, measured: dict[str, Any]) -> None:
+    notes = {"version": hwr.__version__, "training": config.to_dict()}
+    hub.save(config.out, weights, model_config, notes, measured)
+    hub.write(config.out / hub.CARD, card.write(model_config, notes, measured).encode())
+    history = records.read(config.out)
+    hub.write(config.out / report.CURVES, report.learning_curves(history, f"{config.out.name}: {', '.join(config.data)}"))
+    records.Records(config.out).finish(measured)
 
 
-def test(model: torch.nn.Module, ink: data.InkSet, config: TrainConfig, model_config: ModelConfig) -> dict[str, float]:
-    """Measured among the classes that the test set has: digits are not asked whether they are letters."""
-    logits, allowed = logits_of(model, ink, config, model_config)
-    present = allowed.any(0)
-    return metrics.summary(logits[:, present], allowed[:, present], model_config.temperature)
-
-
-def logits_of(
-    model: torch.nn.Module, ink: data.InkSet, config: TrainConfig, model_config: ModelConfig
-) -> tuple[torch.Tensor, torch.Tensor]:
-    device = training.pick_device(config.device)
-    return training.predict(model, training.Labelled.of(ink, model_config.labels, device), model_config)
-
-
-def report(config: TrainConfig, measured: dict[str, Any]) -> None:
-    for name, result in [("validation", measured["validation"]), *measured["test"].items()]:
-        low, high = result["accuracy_low"], result["accuracy_high"]
-        print(f"{name}: {result['accuracy']:.2%} of {result['n']:,} ({low:.2%} to {high:.2%})")
+def tell(config: TrainConfig, measured: dict[str, Any]) -> None:
+    for name, result in [("validation", measured.get("validation")), *measured["test"].items()]:
+        if result:
+            low, high = result["accuracy_low"], result["accuracy_high"]
+            print(f"{name}: {result['accuracy']:.2%} of {result['n']:,} ({low:.2%} to {high:.2%})")
+    if "rejection" in measured:
+        found = measured["rejection"]
+        print(f"{found['rejected']:.1%} of {found['n']:,} scribbles, symbols and the like are told from characters")
     print(f"Model written to {config.out}. Use it: python app.py --model {config.out}")
 
 
 if __name__ == "__main__":
-    cli.run(main, TrainConfig, __doc__)
+    cli.run(main, TrainConfig, __doc__, RECIPES)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from timm.data.mixup import cutmix_bbox_and_lam
 from torch.nn import functional as F
 
 ELASTIC_GRID = 4  # knots a side of the random displacement field
@@ -25,19 +26,18 @@ class Augmentation:
     gain: float = 0.0
     occlusion: float = 0.0
 
-    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape."""
+    def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
+        """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape, or ``size`` pixels a side."""
         pixels = change_strokes(pixels, self.stroke)
-        pixels = F.grid_sample(pixels, self._grid(pixels), align_corners=False)
+        pixels = F.grid_sample(pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False)
         pixels = change_gain(change_focus(pixels, self.blur), self.gain)
         return occlude(pixels, self.occlusion)
 
-    def _grid(self, pixels: torch.Tensor) -> torch.Tensor:
-        n, device = len(pixels), pixels.device
-        grid = F.affine_grid(self._affine(n, device), list(pixels.shape), align_corners=False)
+    def _grid(self, n: int, size: int, device: torch.device) -> torch.Tensor:
+        grid = F.affine_grid(self._affine(n, device), [n, 1, size, size], align_corners=False)
         if self.elastic:
             knots = torch.randn(n, 2, ELASTIC_GRID, ELASTIC_GRID, device=device) * (2 * self.elastic)
-            field = F.interpolate(knots, pixels.shape[-2:], mode="bicubic", align_corners=True)
+            field = F.interpolate(knots, (size, size), mode="bicubic", align_corners=True)
             grid = grid + field.permute(0, 2, 3, 1)
         return grid
 
@@ -95,3 +95,21 @@ def occlude(pixels: torch.Tensor, probability: float) -> torch.Tensor:
     rows = (torch.linspace(0, 1, height, device=device) - centre[0]).abs() < half[0]
     columns = (torch.linspace(0, 1, width, device=device) - centre[1]).abs() < half[1]
     return pixels.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
+
+
+def mix(pixels: torch.Tensor, mixup: float, cutmix: float) -> tuple[torch.Tensor, float]:
+    """A batch blended with itself in reverse, and the share of the first of each pair.
+
+    By mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019) with these alphas; with both, one of them by chance.
+    """
+    if not mixup and not cutmix:
+        return pixels, 1.0
+    blend = mixup and (not cutmix or torch.rand(()) < 0.5)
+    alpha = torch.tensor(float(mixup if blend else cutmix))
+    share = torch.distributions.Beta(alpha, alpha).sample().item()
+    if blend:
+        return torch.lerp(pixels.flip(0), pixels, share), share
+    (top, bottom, left, right), share = cutmix_bbox_and_lam(pixels.shape, share)
+    mixed = pixels.clone()
+    mixed[:, :, top:bottom, left:right] = pixels.flip(0)[:, :, top:bottom, left:right]
+    return mixed, float(share)

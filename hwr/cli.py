@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
 from hwr.config import UserError
 
 Options = TypeVar("Options")
+Recipes = Mapping[str, Mapping[str, Any]]
 
 FRAME, RULE = "│ ", set("─- ")  # what tyro puts around its messages, and between their parts
 
 
-def run(main: Callable[[Options], None], options: type[Options], description: str | None) -> None:
+def run(
+    main: Callable[[Options], None],
+    options: type[Options],
+    description: str | None,
+    recipes: Recipes | None = None,
+) -> None:
     """Parse ``options`` from the command line and call ``main``; exit with 2 on a UserError, 130 on Ctrl-C.
 
-    The first paragraph of ``description`` heads the help.
+    The first paragraph of ``description`` heads the help. Options composed of several dataclasses by inheritance are
+    shown group by group. ``--recipe NAME`` takes its defaults from ``recipes``.
     """
     program = Path(sys.argv[0]).name
     try:
-        main(_parse(options, (description or "").partition("\n\n")[0]))
+        main(_parse(options, (description or "").partition("\n\n")[0], recipes or {}))
     except UserError as error:
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
@@ -34,15 +42,46 @@ def run(main: Callable[[Options], None], options: type[Options], description: st
         sys.exit(130)  # 128 + SIGINT, as shells count
 
 
-def _parse(options: type[Options], description: str | None) -> Options:
+def _parse(options: type[Options], description: str, recipes: Recipes) -> Options:
     shown = io.StringIO()
+    groups = [base for base in reversed(options.__mro__) if is_dataclass(base) and base is not options]
     try:
         with redirect_stderr(shown):
-            return tyro.cli(options, description=description)
+            if not groups:
+                return tyro.cli(options, description=description)
+            parsed = tyro.cli(_grouped(options.__name__, groups, recipes), description=description)
     except SystemExit as stop:
         if not stop.code:  # --help
             raise
         raise UserError(f"{_one_line(shown.getvalue())}; --help lists all flags") from None
+    return options(**{f.name: getattr(getattr(parsed, _title(group)), f.name) for group in groups for f in fields(group)})
+
+
+def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
+    """The same fields as a dataclass of dataclasses, which tyro shows as groups under their docstrings."""
+    chosen = recipes.get(_recipe_named(sys.argv[1:]), {})
+    parts: list[Any] = []
+    if recipes:
+        about = tyro.conf.arg(help="Flags that belong together; those given beside it win.")
+        parts.append(("recipe", Annotated[Literal[tuple(recipes)] | None, about], None))  # type: ignore[valid-type]
+    for group in groups:
+        start = group(**{f.name: chosen[f.name] for f in fields(group) if f.name in chosen})
+        parts.append((_title(group), tyro.conf.OmitArgPrefixes[group], field(default=start)))  # type: ignore[valid-type]
+    return make_dataclass(name, parts, frozen=True)
+
+
+def _title(group: type[Any]) -> str:
+    return group.__name__.removesuffix("Options").lower()
+
+
+def _recipe_named(arguments: list[str]) -> str:
+    """What follows --recipe: it must be known before the other flags have defaults."""
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--recipe":
+            return after
+        if word.startswith("--recipe="):
+            return word.partition("=")[2]
+    return ""
 
 
 def _one_line(message: str) -> str:

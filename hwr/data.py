@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hwr.config import ModelConfig, UserError
-from hwr.image import fit_ink
-from hwr.sources import Source, Split, Target, names, read
+from hwr.image import fit
+from hwr.sources import EMNIST_CAPITALS, Source, Split, Target, names, read
 
 CHUNK = 2000  # samples fitted between two moves of the progress bar
 
@@ -32,6 +32,7 @@ class InkSet:
     targets: tuple[Target, ...]
     groups: NDArray[np.int64]
     drawn: bool = False  # from trajectories: no scan, so no copy of one
+    weights: NDArray[np.float32] | None = None  # (N,): how often an epoch sees each sample; None is once
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,7 +44,13 @@ class InkSet:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
         """The chosen samples."""
-        return replace(self, images=self.images[rows], labels=self.labels[rows], groups=self.groups[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        chosen = {"images": self.images[rows], "labels": self.labels[rows], "groups": self.groups[rows]}
+        return replace(self, **chosen, weights=weights)
+
+    def weighted(self, weight: float) -> InkSet:
+        """The same samples, each seen so often an epoch."""
+        return replace(self, weights=np.full(len(self), weight, np.float32))
 
     def membership(self, labels: tuple[str, ...]) -> torch.Tensor:
         """bool (len(targets), len(labels)): which of a model's classes each target allows.
@@ -54,6 +61,20 @@ class InkSet:
         if unknown:
             raise UserError(f"{self.name} has classes that the model does not know: {', '.join(unknown[:10])}")
         return torch.tensor([[label in target for label in labels] for target in self.targets])
+
+    def prior(self, labels: tuple[str, ...]) -> torch.Tensor:
+        """float32 (len(targets), len(labels)): the share of each class among those a target allows; rows sum to 1."""
+        return torch.tensor([[_share(label, target) for label in labels] for target in self.targets])
+
+
+def _share(label: str, target: Target) -> float:
+    """A class's part of a target: all of it, or that of EMNIST's letters of unknown case."""
+    if label not in target:
+        return 0.0
+    capital = EMNIST_CAPITALS.get(label.upper())
+    if len(target) != 2 or capital is None or label.swapcase() not in target:
+        return 1 / len(target)
+    return capital if label.isupper() else 1 - capital
 
 
 def load(name: str, split: Split, model: ModelConfig, data_dir: Path, pens: int = 1, seed: int = 0) -> InkSet:
@@ -67,11 +88,10 @@ def fit_source(source: Source, model: ModelConfig) -> InkSet:
     images = np.zeros((len(source), size, size), np.uint8)
     kept = np.zeros(len(source), bool)
 
-    def fit(start: int) -> int:
+    def fit_chunk(start: int) -> int:
         rows = range(start, min(start + CHUNK, len(source)))
         for i in rows:
-            ink = source.ink(i)
-            fitted = None if ink is None else fit_ink(ink, size, model.ink_fraction)
+            fitted = fit(source.picture(i), model, source.is_ink)
             if fitted is not None:
                 images[i], kept[i] = fitted, True
         return len(rows)
@@ -80,7 +100,7 @@ def fit_source(source: Source, model: ModelConfig) -> InkSet:
         ThreadPoolExecutor() as pool,
         tqdm(total=len(source), desc=source.name, unit="img", leave=False) as bar,
     ):
-        for done in pool.map(fit, range(0, len(source), CHUNK)):
+        for done in pool.map(fit_chunk, range(0, len(source), CHUNK)):
             bar.update(done)
     ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, source.trajectory is not None)
     if not kept.any():
@@ -105,15 +125,27 @@ def merge(sets: list[InkSet]) -> InkSet:
         np.concatenate(labels),
         targets,
         np.concatenate([s.groups + first for s, first in zip(sets, first_group, strict=True)]),
+        weights=_merged_weights(sets),
     )
 
 
-def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet]:
-    """(training, validation): whole groups are drawn by seed until validation has its share of the samples."""
-    groups, sizes = np.unique(ink.groups, return_counts=True)
-    if len(groups) < 2:
-        raise UserError(f"{ink.name}: {len(ink)} samples of {len(groups)} writer cannot be split for validation")
-    order = np.random.default_rng(seed).permutation(len(groups))
-    count = int(np.searchsorted(np.cumsum(sizes[order]), share * len(ink))) + 1
-    held = np.isin(ink.groups, groups[order[: min(count, len(groups) - 1)]])
+def _merged_weights(sets: list[InkSet]) -> NDArray[np.float32] | None:
+    if all(s.weights is None for s in sets):
+        return None
+    return np.concatenate([np.ones(len(s), np.float32) if s.weights is None else s.weights for s in sets])
+
+
+def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet | None]:
+    """(training, validation): a share of the groups, at least one, drawn by seed; samples of one writer alone singly.
+
+    A group's lot depends on its number alone, so that it stays where it is when other samples come or go.
+    A share of 0 holds nothing out.
+    """
+    if not share:
+        return ink, None
+    if len(ink) < 2:
+        raise UserError(f"{ink.name}: {len(ink)} sample cannot be split for validation: more, or --validation 0")
+    groups = ink.groups if len(np.unique(ink.groups)) > 1 else np.arange(len(ink))
+    lots = np.random.default_rng(seed).random(int(groups.max()) + 1)[groups]
+    held = lots <= np.clip(share, lots.min(), np.max(lots, where=lots < lots.max(), initial=0))
     return ink.take(~held), ink.take(held)

@@ -20,7 +20,7 @@ from hwr.model import build
 BUNDLED = Path(__file__).parent / "weights"
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.safetensors", "metrics.json", "README.md"
 MAX_CONFIG_BYTES = 2**22
-OURS = ("labels", "image_size", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", "sha256")
+OURS = ("labels", "image_size", "ink", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", "sha256")
 
 
 def save(
@@ -122,7 +122,8 @@ def _model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
         if settings.get("num_classes") != len(labels):
             raise ValueError(f"num_classes is {settings.get('num_classes')} but there are {len(labels)} labels")
         sha256 = str(values.pop("sha256"))
-        numbers = {k: int(v) if k == "image_size" else float(v) for k, v in values.items()}
+        kinds = {"image_size": int, "ink": bool}
+        numbers = {k: kinds.get(k, float)(v) for k, v in values.items()}
         if not 16 <= numbers.get("image_size", 48) <= 1024 or numbers.get("temperature", 1.0) <= 0:
             raise ValueError("image_size must be 16 to 1024 and temperature above 0")
         args = dict(settings.get("model_args") or {})

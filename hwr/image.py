@@ -37,6 +37,30 @@ def to_ink(picture: Any) -> Gray | None:
     return ink if ink is not None and ink.max() >= MIN_INK else None
 
 
+def fit(picture: Any, config: ModelConfig, is_ink: bool = False) -> Gray | None:
+    """A picture as the network gets to see it, uint8 (S, S); None if nothing is written in it.
+
+    ``is_ink`` pictures, of data sets, are white on black already. A network for plain pictures sees them whole.
+    """
+    if not config.ink:
+        return fit_plain(picture, config.image_size)
+    ink = picture if is_ink else to_ink(picture)
+    return None if ink is None else fit_ink(ink, config.image_size, config.ink_fraction)
+
+
+def fit_plain(picture: Any, size: int) -> Gray | None:
+    """The middle square of a picture in grey, scaled with antialiasing: uint8 (size, size); None if it is blank."""
+    found = decode(picture)
+    if found is None:
+        return None
+    gray, is_ink = found
+    gray = gray if not is_ink else 255 - gray  # what was drawn on nothing is dark on paper
+    side = min(gray.shape)
+    top, left = (gray.shape[0] - side) // 2, (gray.shape[1] - side) // 2
+    square = shrink(gray[top : top + side, left : left + side], size)
+    return np.asarray(cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR))
+
+
 def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
     """Ink cropped, scaled with antialiasing and centred: uint8 (size, size); None if only specks are there.
 

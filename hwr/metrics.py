@@ -19,8 +19,29 @@ def log_likelihood(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
 
 def loss(logits: torch.Tensor, allowed: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
     """Mean cross entropy, (), with label smoothing towards all classes alike."""
-    uniform = F.log_softmax(logits, 1).mean(1)
-    return -((1 - smoothing) * log_likelihood(logits, allowed) + smoothing * uniform).mean()
+    return -((1 - smoothing) * log_likelihood(logits, allowed) + smoothing * _uniform(logits)).mean()
+
+
+def soft_loss(
+    logits: torch.Tensor, allowed: torch.Tensor, prior: torch.Tensor, weight: float, smoothing: float = 0.0
+) -> torch.Tensor:
+    """``loss``, with ``weight`` of it against fixed shares of the allowed classes: ``prior``, rows that sum to 1.
+
+    Where one class is allowed this is ``loss``. For a letter of unknown case, 0 leaves the case to the network and 1
+    teaches the prior.
+    """
+    fixed = (prior * F.log_softmax(logits, 1)).sum(1)
+    likely = torch.lerp(log_likelihood(logits, allowed), fixed, weight)
+    return -((1 - smoothing) * likely + smoothing * _uniform(logits)).mean()
+
+
+def distillation_loss(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Mean cross entropy, (), against a teacher's probabilities (N, C) (Hinton, Vinyals and Dean 2015, at T = 1)."""
+    return F.cross_entropy(logits, taught)
+
+
+def _uniform(logits: torch.Tensor) -> torch.Tensor:
+    return F.log_softmax(logits, 1).mean(1)
 
 
 def hits(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
@@ -48,9 +69,19 @@ def fit_temperature(logits: torch.Tensor, allowed: torch.Tensor) -> float:
     return float(TEMPERATURES[int(torch.stack(likelihood).argmax())])
 
 
-def fit_threshold(probabilities: torch.Tensor, accepted: float = ACCEPTED) -> float:
-    """The probability that the best answer exceeds for ``accepted`` of the validation pictures."""
-    return float(probabilities.amax(1).quantile(1 - accepted))
+def confidence(logits: torch.Tensor, other: int | None) -> torch.Tensor:
+    """How sure it is that this is a character at all, (N,), of calibrated logits (N, C).
+
+    With a class of what is no character (``other``), one minus its probability; without one, the probability of the
+    best answer (Hendrycks and Gimpel 2017).
+    """
+    probabilities = logits.softmax(1)
+    return probabilities.amax(1) if other is None else 1 - probabilities[:, other]
+
+
+def fit_threshold(sure: torch.Tensor, accepted: float = ACCEPTED) -> float:
+    """The confidence (N,) that ``accepted`` of the validation pictures reach."""
+    return float(sure.quantile(1 - accepted))
 
 
 def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:

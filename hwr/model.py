@@ -1,4 +1,4 @@
-"""A timm ResNet with a 1-channel stem, built by create_model arguments alone."""
+"""A timm ResNet with a 1-channel stem, built by create_model arguments alone; what of it is frozen and what learns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from timm.models import is_model_in_modules
 from hwr.config import ModelConfig, UserError
 
 FAMILY = ("resnet",)  # timm's module of ResNets: what config.json may name
+STAGES = 6  # the classifier, four stages of blocks, the stem
 
 
 def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
     """The network of a config, with random weights: (N, 1, S, S) normalised -> logits (N, len(labels)).
 
-    ``training_args`` such as drop_rate act in training only and are not part of the architecture.
+    ``training_args`` such as drop_rate, or pretrained for timm's own weights, are not part of the architecture.
     Raises UserError for an architecture that is not of timm's ResNet family or does not take the arguments.
     """
     if not is_model_in_modules(config.architecture, FAMILY):
@@ -29,6 +30,26 @@ def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
         raise UserError(f"{config.architecture} cannot be built with {args}: {error}") from None
 
 
-def count_parameters(model: torch.nn.Module) -> int:
-    """All parameters, learning or not."""
-    return sum(p.numel() for p in model.parameters())
+def count_parameters(model: torch.nn.Module, learning: bool = False) -> int:
+    """All parameters, or those that learn."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad or not learning)
+
+
+def open_stages(finetune: str, epoch: int, epochs: int) -> int:
+    """How many stages learn in an epoch, counted from the classifier; ``gradual`` opens one more every sixth."""
+    return {"head": 1, "last-stage": 2, "gradual": 1 + epoch * STAGES // epochs}.get(finetune, STAGES)
+
+
+def freeze(model: torch.nn.Module, learning: int) -> list[torch.nn.Module]:
+    """Let the top ``learning`` stages learn; the other modules, which must stay in evaluation mode, are returned.
+
+    In evaluation mode a BatchNorm keeps its statistics: without that, a frozen stage would still drift.
+    """
+    stage = {"fc": 1, "layer4": 2, "layer3": 3, "layer2": 4, "layer1": 5}
+    frozen = []
+    for name, module in model.named_children():
+        learns = stage.get(name, STAGES) <= learning
+        module.requires_grad_(learns)
+        if not learns:
+            frozen.append(module)
+    return frozen

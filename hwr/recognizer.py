@@ -6,18 +6,25 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwr import hub
-from hwr.config import Alphabet, ModelConfig, UserError
-from hwr.image import fit_ink, to_ink, to_tensor
+from hwr import hub, metrics
+from hwr.config import OTHER, Alphabet, ModelConfig, UserError
+from hwr.image import fit, to_tensor
 from hwr.picture import Gray
 
 BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
+
+
+class Answer(NamedTuple):
+    """What a picture may be: probabilities, best first, and whether it is taken to be a character at all."""
+
+    probabilities: dict[str, float]
+    confident: bool
 
 
 class Recognizer:
@@ -32,6 +39,7 @@ class Recognizer:
         self.model = model.eval()
         self.config = config
         self.source = source
+        self._other = config.labels.index(OTHER) if OTHER in config.labels else None
         self._alphabets = {
             name: (tuple(answer for answer, _ in entries), _sums(entries, len(config.labels)))
             for name, entries in config.alphabets().items()
@@ -62,7 +70,14 @@ class Recognizer:
 
     def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
         """The k likeliest answers and their probabilities, best first; {} for a blank picture."""
-        return self.answer(self.see(image), k, alphabet)
+        return self.answer(self.see(image), k, alphabet).probabilities
+
+    def is_confident(self, image: Any) -> bool:
+        """False for what is probably no character: scribbles, symbols, several characters at once, nothing.
+
+        The threshold accepts 99 % of the characters of the validation data.
+        """
+        return self.answer(self.see(image)).confident
 
     def probabilities(
         self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all"
@@ -77,22 +92,19 @@ class Recognizer:
 
     def see(self, image: Any) -> Gray | None:
         """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
-        ink = to_ink(image)
-        return None if ink is None else fit_ink(ink, self.config.image_size, self.config.ink_fraction)
+        return fit(image, self.config)
 
-    def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
-        """``top_k`` of a picture as ``see`` returned it."""
+    def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> Answer:
+        """``top_k`` and ``is_confident`` of a picture as ``see`` returned it."""
         labels, _ = self._alphabet(alphabet)
         if k < 1:
             raise UserError(f"k is {k}: expected at least 1")
         if seen is None:
-            return {}
-        row = self._forward(seen[None], alphabet)[0]
-        return {labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:k]}
-
-    def is_sure(self, answer: dict[str, float]) -> bool:
-        """False if the best of these answers is less probable than the model's rejection threshold."""
-        return bool(answer) and max(answer.values()) >= self.config.rejection_threshold
+            return Answer({}, False)
+        logits = self._logits(seen[None])
+        row = self._among(logits, alphabet)[0]
+        sure = float(metrics.confidence(logits, self._other)) >= self.config.rejection_threshold
+        return Answer({labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:k]}, sure)
 
     def _alphabet(self, alphabet: str) -> tuple[tuple[str, ...], torch.Tensor]:
         try:
@@ -105,19 +117,22 @@ class Recognizer:
         result = np.zeros((len(seen), len(self.labels(alphabet))), np.float32)  # type: ignore[arg-type]
         written = [i for i, one in enumerate(seen) if one is not None]
         if written:
-            result[written] = self._forward(np.stack([one for one in seen if one is not None]), alphabet)
+            result[written] = self._among(
+                self._logits(np.stack([one for one in seen if one is not None])), alphabet
+            )
         return result
 
-    @torch.inference_mode()
-    def _forward(self, seen: Gray, alphabet: str) -> NDArray[np.float32]:
-        """(N, S, S) as ``see`` gives them to probabilities (N, answers): softmax over the alphabet, cases summed."""
+    def _among(self, logits: torch.Tensor, alphabet: str) -> NDArray[np.float32]:
+        """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
         _, sums = self._alphabet(alphabet)
+        found: NDArray[np.float32] = (logits.masked_fill(~sums.any(1), -torch.inf).softmax(1) @ sums.float()).numpy()
+        return found
+
+    @torch.inference_mode()
+    def _logits(self, seen: Gray) -> torch.Tensor:
+        """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C) on the CPU."""
         device = next(self.model.parameters()).device
-        logits = self.model(to_tensor(seen, self.config).to(device)).float().cpu() / self.config.temperature
-        probabilities: NDArray[np.float32] = (
-            logits.masked_fill(~sums.any(1), -torch.inf).softmax(1) @ sums.float()
-        ).numpy()
-        return probabilities
+        return self.model(to_tensor(seen, self.config).to(device)).float().cpu() / self.config.temperature
 
 
 def _require_several(images: Any) -> None:

@@ -13,7 +13,7 @@ Strokes = Sequence[NDArray[np.generic]]  # one (points, 2) array a stroke; x to 
 FINER = 4  # drawn so many times larger, then averaged
 FRACTION_BITS = 4  # OpenCV takes coordinates as integers: sixteenths of a pixel
 ONE_PIXEL = 1 << FRACTION_BITS
-THIN, THICK = 0.02, 0.17  # pen widths as a share of the longer side of the drawing
+THIN, THICK = 0.02, 0.22  # pen widths as a share of the longer side of the drawing
 
 
 def draw(strokes: Strokes, canvas: tuple[int, int], width: float) -> NDArray[np.uint8]:

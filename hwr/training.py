@@ -2,156 +2,239 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from timm.optim import create_optimizer_v2
-from timm.scheduler import create_scheduler_v2
+from accelerate import Accelerator
 from timm.utils import ModelEmaV3
 from tqdm import tqdm
 
-from hwr import metrics
-from hwr.augment import Augmentation
-from hwr.config import ModelConfig, TrainConfig, UserError
+from hwr import checkpoint, metrics, optimisation
+from hwr.augment import Augmentation, mix
+from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
+from hwr.devices import gather
 from hwr.image import normalise
+from hwr.labelled import Labelled, predict
+from hwr.model import freeze, open_stages
+from hwr.options import TrainConfig
+from hwr.records import Records
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "metrics.jsonl"
-EVALUATION_BATCH = 1024
+LOOK = 10  # steps between two looks at the loss: reading a number makes the device wait
 
 Weights = dict[str, torch.Tensor]
+Teacher = Callable[[torch.Tensor], torch.Tensor]
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Ink on the training device: ``images`` uint8 (N, 1, S, S), ``labels`` (N,) rows of ``allowed`` (T, C)."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    allowed: torch.Tensor
-
-    @classmethod
-    def of(cls, ink: InkSet, labels: tuple[str, ...], device: torch.device) -> Labelled:
-        """An InkSet for a model with these labels."""
-        return cls(
-            torch.from_numpy(ink.images).unsqueeze(1).to(device),
-            torch.from_numpy(ink.labels).to(device),
-            ink.membership(labels).to(device),
-        )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batch(self, rows: torch.Tensor | slice) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pixels in [0, 1] (B, 1, S, S) and allowed classes (B, C)."""
-        return self.images[rows].float().div_(255), self.allowed[self.labels[rows]]
+class Stopped(UserError):
+    """The run was asked to stop, and can be resumed."""
 
 
-def pick_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one. Raises UserError for a device that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        return torch.empty(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from None
-
-
-def fit(model: torch.nn.Module, train: InkSet, val: InkSet, config: TrainConfig, model_config: ModelConfig) -> Weights:
+def fit(
+    model: torch.nn.Module,
+    train: InkSet,
+    val: InkSet | None,
+    config: TrainConfig,
+    model_config: ModelConfig,
+    accelerator: Accelerator,
+    teacher: Teacher | None = None,
+) -> Weights:
     """Train, and return the weights (averaged, unless ``config.ema`` is 0) that were best on validation.
 
-    A checkpoint goes to ``config.out`` after every epoch; with ``config.resume`` training goes on from it.
-    Raises UserError if the loss stops being a number; the last checkpoint stays.
+    Without validation data the last weights are returned. A checkpoint goes to ``config.out`` after every epoch and
+    on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops being a number or
+    the memory does not suffice, and Stopped on SIGTERM; the last checkpoint stays.
     """
-    device = pick_device(config.device)
-    model = model.to(device).to(memory_format=torch.channels_last)
-    run = Run(model, config, model_config, Labelled.of(train, model_config.labels, device))
-    held = Labelled.of(val, model_config.labels, device)
-    first = run.restore() if config.resume else 0
+    device = accelerator.device
+    run = Run(model.to(device, memory_format=torch.channels_last), train, config, model_config, accelerator, teacher)
+    held = None if val is None else Labelled.of(val, model_config.labels, device)
+    if config.resume:
+        run.restore()
     size = run.steps * config.batch_size
-    with tqdm(total=config.epochs * size, initial=first * size, unit="img", smoothing=0.02) as bar:
-        for epoch in range(first, config.epochs):
-            learned = run.epoch(epoch, bar)
-            held_out = run.validate(held)
-            run.keep_best(held_out)
-            run.save(epoch + 1)
-            run.log({"epoch": epoch + 1, **learned, **held_out, "images_per_s": bar.format_dict["rate"]})
-            bar.write(
-                f"epoch {epoch + 1}/{config.epochs}: loss {learned['loss']:.3f}, "
-                f"validation accuracy {held_out['val_accuracy']:.2%}, best {run.best['val_accuracy']:.2%}"
-            )
+    first = run.progress.epoch * run.steps + run.progress.step
+    with (
+        _stop_on_sigterm(run),
+        _memory_errors(config),
+        tqdm(
+            total=config.epochs * size,
+            initial=first * config.batch_size,
+            unit="img",
+            smoothing=0.02,
+            disable=not accelerator.is_main_process,
+        ) as bar,
+    ):
+        while not run.finished():
+            _epoch(run, held, bar)
     return run.best_weights
 
 
-@torch.inference_mode()
-def predict(model: torch.nn.Module, data: Labelled, config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, C) and allowed classes (N, C) of every sample, in float32, on the CPU."""
-    model.eval()
-    logits = []
-    for start in range(0, len(data), EVALUATION_BATCH):
-        pixels, _ = data.batch(slice(start, start + EVALUATION_BATCH))
-        logits.append(model(normalise(pixels, config.mean, config.std)).float().cpu())
-    return torch.cat(logits), data.allowed[data.labels].cpu()
+def _epoch(run: Run, held: Labelled | None, bar: tqdm) -> None:
+    """One epoch: learn, validate, keep the best, save, log."""
+    epoch, epochs = run.progress.epoch, run.config.epochs
+    values = run.learn(bar)
+    if held is not None:
+        values |= run.validate(held)
+    run.keep_best(values)
+    run.next_epoch(values)
+    run.save()
+    rate = bar.format_dict["rate"]
+    run.records.log(epoch + 1, values | ({"images_per_s": rate} if rate else {}))
+    line = f"epoch {epoch + 1}/{epochs}: loss {values['loss']:.3f}"
+    if held is not None:
+        line += f", validation accuracy {values['val_accuracy']:.2%}, best {run.best['val_accuracy']:.2%}"
+    if run.accelerator.is_main_process:
+        bar.write(line)
+
+
+@dataclass
+class Progress:
+    """Where a run is: ``step`` updates into ``epoch``, both counted from 0."""
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0  # summed over the steps of this epoch
+    accuracy: float = 0.0
+    waiting: int = 0  # epochs without progress on validation
 
 
 class Run:
     """What a checkpoint holds, and the steps that change it."""
 
-    def __init__(self, model: torch.nn.Module, config: TrainConfig, model_config: ModelConfig, data: Labelled) -> None:
-        self.model, self.config, self.model_config, self.data = model, config, model_config, data
-        self.device = data.images.device
-        self.steps = max(1, len(data) // config.batch_size)
-        self.optimizer = _optimizer(model, config)
-        self.scheduler = _schedule(self.optimizer, config, config.epochs * self.steps)
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        train: InkSet,
+        config: TrainConfig,
+        model_config: ModelConfig,
+        accelerator: Accelerator,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self.model, self.config, self.model_config, self.teacher = model, config, model_config, teacher
+        self.accelerator, self.device = accelerator, accelerator.device
+        self.data = Labelled.of(train, model_config.labels, self.device)
+        self.chances = _chances(train, config.balance)
+        self.repeats = bool(config.balance) or (train.weights is not None and bool(train.weights.max() > 1))
+        self.drawn = len(train) if train.weights is None else round(float(train.weights.sum()))
+        self.batch = min(config.batch_size, self.drawn)
+        self.steps = max(1, self.drawn // self.batch)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
+        self.optimizer = accelerator.prepare_optimizer(optimisation.optimizer(model, config))
+        self.scheduler = optimisation.schedule(self.optimizer.optimizer, config, self.steps)
+        self.network = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
+        if config.compile:
+            self.network = torch.compile(self.network)
         self.augment = Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
-        self.bfloat16 = _bfloat16_helps(self.device)
-        self.best: dict[str, float] = {"val_accuracy": -1.0}
+        self.records = Records(config.out, enabled=accelerator.is_main_process)
+        self.progress = Progress()
+        self.best: dict[str, float] = {}
         self.best_weights: Weights = {}
+        self.stop = False
 
-    def epoch(self, epoch: int, bar: tqdm) -> dict[str, float]:
-        """One pass in an order, and with an augmentation, that seed and epoch alone decide."""
-        torch.manual_seed(self.config.seed * 100_003 + epoch)
-        self.model.train()
-        total = torch.zeros(2, device=self.device)
-        for step, rows in enumerate(self._batches()):
-            total += self._step(rows, epoch * self.steps + step)
-            if step % 10 == 9 or step == self.steps - 1:  # reading a number makes the device wait
-                loss, accuracy = (total / (step + 1)).tolist()
-                bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.3f}", acc=f"{accuracy:.1%}")
+    def finished(self) -> bool:
+        """All epochs are done, or --patience is at its end."""
+        config, progress = self.config, self.progress
+        return progress.epoch >= config.epochs or bool(config.patience and progress.waiting >= config.patience)
+
+    @property
+    def size(self) -> int:
+        """The side of this epoch's pictures, in pixels."""
+        small = self.progress.epoch < self.config.small_epochs
+        return self.config.small_size if small else self.model_config.image_size
+
+    def learn(self, bar: tqdm) -> dict[str, float]:
+        """One pass, or the rest of one, in an order that seed and epoch alone decide."""
+        at, world = self.progress, self.accelerator
+        if at.step == 0:
+            at.loss = at.accuracy = 0.0
+            torch.manual_seed((self.config.seed * 100_003 + at.epoch) * 1009 + world.process_index)
+        self._set_learning()
+        total = torch.tensor([at.loss, at.accuracy], device=self.device)
+        for rows in self._batches():
+            total += self._step(rows)
+            at.step += 1
+            asked = self.stop and world.num_processes == 1  # several must stop at the same step
+            if asked or at.step % LOOK == 0 or at.step == self.steps:
+                self._look(total, bar)
             bar.update(self.config.batch_size)
-        if not torch.isfinite(total[0]):
-            raise UserError(
-                f"the loss is no longer a number in epoch {epoch + 1}: try a lower --lr than {self.config.lr}"
-            )
+        loss, accuracy = (total / self.steps).tolist()
         return {"loss": loss, "accuracy": accuracy, "lr": self.optimizer.param_groups[0]["lr"]}
 
-    def _batches(self) -> Iterator[torch.Tensor]:
-        order = torch.randperm(len(self.data)).to(self.device)
-        return iter(order[: self.steps * self.config.batch_size].split(self.config.batch_size))
+    def _look(self, total: torch.Tensor, bar: tqdm) -> None:
+        """Show the loss; stop if it is no number, or if any process was asked to stop."""
+        at = self.progress
+        at.loss, at.accuracy = total.tolist()
+        if not torch.isfinite(total[0]):
+            raise UserError(
+                f"the loss is no longer a number in epoch {at.epoch + 1}: try a lower --lr than {self.config.peak_lr}; "
+                "the last checkpoint is whole"
+            )
+        bar.set_postfix(epoch=at.epoch + 1, loss=f"{at.loss / at.step:.3f}", acc=f"{at.accuracy / at.step:.1%}")
+        if any(gather(self.stop)) if self.accelerator.num_processes > 1 else self.stop:
+            self.save()
+            raise Stopped(f"stopped in epoch {at.epoch + 1}: continue with --resume --out {self.config.out}")
 
-    def _step(self, rows: torch.Tensor, update: int) -> torch.Tensor:
+    def _set_learning(self) -> None:
+        self.model.train()
+        learning = open_stages(self.config.finetune, self.progress.epoch, self.config.epochs)
+        for module in freeze(self.model, learning):
+            module.eval()
+
+    def _batches(self) -> Iterator[torch.Tensor]:
+        """This process's rows of every batch that is left of the epoch."""
+        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + self.progress.epoch)
+        if self.chances is None:
+            order = torch.randperm(len(self.data), generator=generator)
+        else:
+            order = torch.multinomial(self.chances, self.drawn, self.repeats, generator=generator)
+        wanted = self.steps * self.batch
+        world = self.accelerator
+        for rows in order[:wanted].split(self.batch)[self.progress.step :]:
+            yield rows[world.process_index :: world.num_processes].to(self.device)
+
+    def _step(self, rows: torch.Tensor) -> torch.Tensor:
         """One update of the weights; (loss, accuracy) stay on the device."""
-        pixels, allowed = self.data.batch(rows)
-        pixels = normalise(self.augment(pixels), self.model_config.mean, self.model_config.std)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits = self.model(pixels.contiguous(memory_format=torch.channels_last))
-        loss = metrics.loss(logits.float(), allowed, self.config.smoothing)
-        loss.backward()
+        parts = rows.chunk(self.config.accumulate)
+        total = torch.zeros(2, device=self.device)
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.network):
+                loss, accuracy = self._loss(part)
+                self.accelerator.backward(loss / len(parts))
+            total += torch.stack([loss.detach(), accuracy]) / len(parts)
         if self.config.grad_clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        done = self.progress.epoch * self.steps + self.progress.step + 1
         if self.scheduler is not None:
-            self.scheduler.step_update(update + 1)
+            self.scheduler.step_update(done)
         if self.ema is not None:
-            self.ema.update(self.model, step=update + 1)
-        return torch.stack([loss.detach(), metrics.hits(logits.detach(), allowed).float().mean()])
+            self.ema.update(self.model, step=done)
+        return total
+
+    def _loss(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of one part of a batch, and the accuracy on the first of each mixed pair."""
+        config, model_config = self.config, self.model_config
+        pixels, share = mix(self.augment(self.data.pixels(rows), self.size), config.mixup, config.cutmix)
+        taught = None if self.teacher is None else self.teacher(pixels)
+        pixels = normalise(pixels, model_config.mean, model_config.std)
+        with self.accelerator.autocast():
+            logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        logits = logits.float()
+        loss = torch.zeros((), device=self.device)
+        for part, targets in ((share, self.data.labels[rows]), (1 - share, self.data.labels[rows].flip(0))):
+            if part:
+                allowed, prior = self.data.allowed[targets], self.data.prior[targets]
+                loss = loss + part * metrics.soft_loss(logits, allowed, prior, config.case_prior, config.smoothing)
+        if taught is not None:
+            loss = torch.lerp(loss, metrics.distillation_loss(logits, taught), config.distill)
+        right = metrics.hits(logits.detach(), self.data.allowed[self.data.labels[rows]])
+        return loss, right.float().mean()
 
     @property
     def kept(self) -> torch.nn.Module:
@@ -160,96 +243,116 @@ class Run:
 
     def validate(self, held: Labelled) -> dict[str, float]:
         """Accuracy and loss of the kept model on validation."""
-        logits, allowed = predict(self.kept, held, self.model_config)
+        logits, allowed = predict(self.kept, held, self.model_config, self.size)
         return {
             "val_accuracy": metrics.accuracy(logits, allowed),
             "val_loss": metrics.loss(logits, allowed).item(),
         }
 
     def keep_best(self, score: dict[str, float]) -> None:
-        """Copy the weights if validation was never better; between equals the lower loss decides."""
-        better = (score["val_accuracy"], -score["val_loss"])
-        if better > (self.best["val_accuracy"], -self.best.get("val_loss", torch.inf)):
-            self.best = score
+        """Copy the weights if validation was never better at this size; between equals the lower loss decides."""
+        now = {"size": self.size} | {k: score[k] for k in ("val_accuracy", "val_loss") if k in score}
+        if "val_accuracy" not in score or _rank(now) > _rank(self.best):
+            self.best, self.progress.waiting = now, 0
             self.best_weights = {k: v.detach().cpu().clone() for k, v in self.kept.state_dict().items()}
+        else:
+            self.progress.waiting += 1
 
-    def save(self, epochs_done: int) -> None:
-        """Write the checkpoint to a temporary file, then rename: a run killed here finds the one before."""
-        state = {
-            "epochs_done": epochs_done,
+    def next_epoch(self, values: dict[str, float]) -> None:
+        """Count, and let a scheduler that watches validation see it."""
+        self.progress.epoch += 1
+        self.progress.step = 0
+        if self.config.scheduler == "plateau":
+            self.scheduler.step(self.progress.epoch, values["val_accuracy"])
+
+    def save(self) -> None:
+        """Write the checkpoint, from the first process."""
+        randoms = gather(checkpoint.random_states())
+        if self.accelerator.is_main_process:
+            checkpoint.save(self.config.out, self.state() | {"random": randoms})
+        self.accelerator.wait_for_everyone()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on."""
+        scaler = self.accelerator.scaler
+        scheduler = self.scheduler.state_dict() if self.config.scheduler == "plateau" else {}
+        return {
+            "progress": vars(self.progress),
             "labels": list(self.model_config.labels),
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scheduler": _plain(scheduler),
+            "scaler": None if scaler is None else scaler.state_dict(),
             "best": self.best,
             "best_weights": self.best_weights,
         }
-        path = self.config.out / CHECKPOINT
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
 
-    def restore(self) -> int:
-        """Load the last checkpoint, as plain tensors only; the number of epochs done."""
-        path = self.config.out / CHECKPOINT
-        state = read_checkpoint(path)
+    def restore(self) -> None:
+        """Go on from the last checkpoint."""
+        state = checkpoint.read(self.config.out)
         if tuple(state["labels"]) != self.model_config.labels:
-            raise UserError(f"{path} was trained on other classes: resume with the same --data")
+            raise UserError(f"{self.config.out} was trained on other classes: resume with the same --data")
         try:
             self.model.load_state_dict(state["model"])
         except RuntimeError as error:
-            raise UserError(f"{path} is of another network: resume with the same flags ({error})") from None
+            raise UserError(f"{self.config.out} holds another network: resume with the same flags ({error})") from None
         if self.ema is not None:
             self.ema.module.load_state_dict(state["ema"] or state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if state["scheduler"]:
+            self.scheduler.load_state_dict(state["scheduler"])
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.best, self.best_weights = state["best"], state["best_weights"]
-        return int(state["epochs_done"])
-
-    def log(self, line: dict[str, Any]) -> None:
-        """One line of JSON an epoch."""
-        with (self.config.out / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self.progress = Progress(**state["progress"])
+        checkpoint.restore_random_states(state["random"][self.accelerator.process_index % len(state["random"])])
+        self.records.rewind(self.progress.epoch)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's state. Raises UserError where there is none or it is damaged."""
+def _rank(score: dict[str, float]) -> tuple[float, ...]:
+    """Later sizes beat earlier ones; then accuracy, then the lower loss."""
+    return (score.get("size", 0), score.get("val_accuracy", -1.0), -score.get("val_loss", torch.inf))
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint can hold of a scheduler's state."""
+    return {k: v for k, v in state.items() if isinstance(v, (int, float, bool, str, list, dict, type(None)))}
+
+
+def _chances(train: InkSet, balance: float) -> torch.Tensor | None:
+    """How likely each sample is drawn, (N,); None if all are alike."""
+    if not balance and train.weights is None:
+        return None
+    chances = torch.ones(len(train)) if train.weights is None else torch.from_numpy(train.weights).clone()
+    often = torch.from_numpy(np.bincount(train.labels, weights=chances)).float()
+    return chances * often.clamp_min(1)[torch.from_numpy(train.labels)].pow(-balance)
+
+
+@contextmanager
+def _stop_on_sigterm(run: Run) -> Iterator[None]:
+    """Let SIGTERM end the run at the next look, with a checkpoint."""
+
+    def stop(number: int, frame: Any) -> None:
+        run.stop = True
+
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except FileNotFoundError:
-        raise UserError(f"nothing to resume: {path} does not exist; start without --resume") from None
-    except Exception as error:  # a damaged archive fails in many ways
-        raise UserError(f"{path} is damaged: {error}; start again without --resume in a new --out") from None
-
-
-def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: nobody sends signals there
+        yield
+        return
     try:
-        return create_optimizer_v2(model, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"--optimizer {config.optimizer}: {error}") from None
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, updates: int) -> Any:
-    """timm's scheduler, counting updates: one "epoch" of its arguments is one update here."""
+@contextmanager
+def _memory_errors(config: TrainConfig) -> Iterator[None]:
     try:
-        scheduler, _ = create_scheduler_v2(
-            optimizer,
-            sched=config.scheduler,
-            num_epochs=updates,
-            warmup_epochs=max(1, round(config.warmup * updates)),
-            warmup_lr=config.lr / 100,
-            min_lr=config.lr / 1000,
-            step_on_epochs=False,
-            updates_per_epoch=1,
-        )
-    except (ValueError, AssertionError) as error:
-        raise UserError(f"--scheduler {config.scheduler}: {error}") from None
-    return scheduler
-
-
-def _bfloat16_helps(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # torch 2.11 cannot tell
-        return False
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))  # elsewhere bfloat16 is emulated, and slow
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"the device ran out of memory with batches of {config.batch_size}: try --accumulate "
+            f"{config.accumulate * 2}, or a smaller --batch-size; the last checkpoint is whole"
+        ) from None

@@ -1,0 +1,49 @@
+"""Where a run computes: one device or several, by accelerate; the precision that is fast there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from hwr.config import UserError
+
+MIXED = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # our names -> accelerate's
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` is the GPU where there is one. Raises UserError for a device that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        return torch.empty(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def accelerator(device: str, precision: str) -> Accelerator:
+    """accelerate's view of this process: alone on ``device``, or one of several that a launcher started."""
+    found = pick_device(device)
+    if found.index:
+        torch.cuda.set_device(found)  # accelerate takes the current one
+    if precision == "fp16" and found.type == "cpu":
+        raise UserError("--precision fp16 needs a GPU: take bf16 or fp32 on a CPU")
+    chosen = pick_precision(found) if precision == "auto" else precision
+    return Accelerator(mixed_precision=MIXED[chosen], cpu=found.type == "cpu")
+
+
+def pick_precision(device: torch.device) -> str:
+    """bf16 where the hardware multiplies it; elsewhere it is emulated, and slow."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # torch 2.11 cannot tell
+        return "fp32"
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+
+
+def gather(part: Any) -> list[Any]:
+    """One object of every process, in their order, on every process."""
+    return list(gather_object([part]))

@@ -1,0 +1,48 @@
+"""After training: temperature and rejection threshold fitted on validation, each test set looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from hwr import metrics
+from hwr.config import OTHER, ModelConfig
+from hwr.data import InkSet
+from hwr.labelled import Labelled, predict
+from hwr.prepare import Sets
+
+
+def calibrate(
+    model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device
+) -> tuple[ModelConfig, dict[str, Any]]:
+    """The config with temperature and rejection threshold, and what was measured on validation.
+
+    Without validation data both stay as the start had them.
+    """
+    measured: dict[str, Any] = {"near_duplicates_removed": sets.removed}
+    other = config.labels.index(OTHER) if OTHER in config.labels else None
+    if sets.val is not None:
+        logits, allowed = predict(model, Labelled.of(sets.val, config.labels, device), config)
+        characters = [i for i, label in enumerate(config.labels) if label != OTHER]
+        temperature = round(metrics.fit_temperature(logits[:, characters], allowed[:, characters]), 4)
+        sure = metrics.confidence(logits / temperature, other)
+        config = replace(config, temperature=temperature, rejection_threshold=round(metrics.fit_threshold(sure), 6))
+        measured["validation"] = metrics.summary(logits[:, characters], allowed[:, characters], temperature)
+    if sets.strange is not None:
+        logits, _ = predict(model, Labelled.of(sets.strange, config.labels, device), config)
+        rejected = metrics.confidence(logits / config.temperature, other) < config.rejection_threshold
+        measured["rejection"] = {"n": len(logits), "rejected": rejected.double().mean().item()}
+    return config, measured
+
+
+def test(model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device) -> dict[str, Any]:
+    """Each test set, among the classes that it has: digits are not asked whether they are letters."""
+    return {name: _test(model, ink, config, device) for name, ink in sets.tests.items()}
+
+
+def _test(model: torch.nn.Module, ink: InkSet, config: ModelConfig, device: torch.device) -> dict[str, float]:
+    logits, allowed = predict(model, Labelled.of(ink, config.labels, device), config)
+    present = allowed.any(0)
+    return metrics.summary(logits[:, present], allowed[:, present], config.temperature)

@@ -1,0 +1,74 @@
+"""Labelled ink on the training device, and a model's answers to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from torch.nn import functional as F
+
+from hwr.config import ModelConfig
+from hwr.data import InkSet
+from hwr.devices import gather
+from hwr.image import normalise
+
+BATCH = 1024  # pictures a forward pass without gradients
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Ink on the training device: ``images`` uint8 (N, 1, S, S), ``labels`` (N,) rows of ``allowed`` and ``prior``.
+
+    ``allowed`` bool (T, C) are the classes that count as right, ``prior`` (T, C) the share of each among them.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    allowed: torch.Tensor
+    prior: torch.Tensor
+
+    @classmethod
+    def of(cls, ink: InkSet, labels: tuple[str, ...], device: torch.device) -> Labelled:
+        """An InkSet for a model with these labels."""
+        return cls(
+            torch.from_numpy(ink.images).unsqueeze(1).to(device),
+            torch.from_numpy(ink.labels).to(device),
+            ink.membership(labels).to(device),
+            ink.prior(labels).to(device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def pixels(self, rows: torch.Tensor | slice) -> torch.Tensor:
+        """Pixels in [0, 1], float32 (B, 1, S, S)."""
+        return self.images[rows].float().div_(255)
+
+
+@torch.inference_mode()
+def predict(
+    model: torch.nn.Module, data: Labelled, config: ModelConfig, size: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (N, C) and allowed classes (N, C) of every sample, in float32, on the CPU.
+
+    Several processes share the work; each sample is seen by exactly one of them, and all get all answers.
+    """
+    model.eval()
+    parts = torch.arange(len(data)).split(BATCH)
+    mine = _mine(parts)
+    logits = [_forward(model, data.pixels(rows), config, size).cpu() for rows in mine]
+    found = {i: one for process in gather(list(zip(_mine(range(len(parts))), logits, strict=True))) for i, one in process}
+    return torch.cat([found[i] for i in range(len(parts))]), data.allowed[data.labels].cpu()
+
+
+def _mine(parts: Any) -> Any:
+    state = PartialState()
+    return parts[state.process_index :: state.num_processes]
+
+
+def _forward(model: torch.nn.Module, pixels: torch.Tensor, config: ModelConfig, size: int) -> torch.Tensor:
+    if size and size != pixels.shape[-1]:
+        pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+    return model(normalise(pixels, config.mean, config.std)).float()

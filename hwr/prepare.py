@@ -1,0 +1,61 @@
+"""From the names on the command line to fitted sets: to learn from, to choose by, to be measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hwr import data, leakage, outliers
+from hwr.config import ModelConfig
+from hwr.options import TrainConfig
+from hwr.sources import brings_test
+
+STRANGE = 2000  # outliers to measure with
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is learnt from, chosen by and measured on; ``removed`` near-duplicates of each test set."""
+
+    train: data.InkSet
+    val: data.InkSet | None
+    tests: dict[str, data.InkSet]
+    removed: dict[str, int]
+    strange: data.InkSet | None = None  # outliers of kinds that are not learnt from
+
+    def classes(self) -> tuple[str, ...]:
+        """Every class to learn."""
+        return self.train.classes() if self.val is None else data.merge([self.train, self.val]).classes()
+
+    def described(self) -> list[dict[str, object]]:
+        """What the records of a run say about its data."""
+        parts = {"train": [self.train], "validation": [self.val], "test": [*self.tests.values()]}
+        return [
+            {"name": ink.name, "split": split, "samples": len(ink), "classes": len(ink.classes())}
+            for split, sets in parts.items()
+            for ink in sets
+            if ink is not None
+        ]
+
+
+def load(config: TrainConfig, model: ModelConfig) -> Sets:
+    """Every source read and fitted; near-duplicates of the tests removed; validation held out; outliers added."""
+    pools = [data.load(name, "train", model, config.data_dir, config.pens, config.seed) for name in config.data]
+    names = config.test or tuple(name for name in config.data if brings_test(name))
+    tests = [data.load(name, "test", model, config.data_dir, seed=config.seed) for name in names]
+    removed: dict[str, int] = {}
+    if config.dedupe:
+        pools, removed = leakage.remove(pools, tests)
+    if config.weights:
+        pools = [pool.weighted(weight) for pool, weight in zip(pools, config.weights, strict=True)]
+    train, val = data.hold_out(data.merge(pools), config.validation, config.seed)
+    sets = Sets(train, val, {ink.name: ink for ink in tests}, removed)
+    return _with_outliers(sets, config, model) if config.outliers else sets
+
+
+def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:
+    """Pictures of no character to learn from, and others of kinds held out to measure with."""
+    count = round(config.outliers * len(sets.train))
+    learnt = data.fit_source(outliers.source(count, config.seed, sets.train.images), model)
+    characters = sets.train if sets.val is None else sets.val
+    strange = data.fit_source(outliers.source(STRANGE, config.seed, characters.images, held_out=True), model)
+    return replace(sets, train=data.merge([sets.train, learnt]), strange=strange)

@@ -1,0 +1,114 @@
+"""What training starts from: random weights, timm's, or a model directory whose classes may differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from hwr import hub
+from hwr.config import ModelConfig, UserError
+from hwr.image import normalise
+from hwr.model import build
+from hwr.options import TrainConfig
+
+HEAD = "fc"  # of every timm ResNet
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network to be trained, still without classes, and the weights and classes it starts from."""
+
+    config: ModelConfig
+    weights: dict[str, torch.Tensor] | None = None  # None: random, or timm's
+
+    def labels(self, data: tuple[str, ...], keep: bool) -> tuple[str, ...]:
+        """The classes to learn: the data's, behind those of the start if they are kept."""
+        return tuple(dict.fromkeys((*self.config.labels, *data))) if keep else data
+
+
+def find(config: TrainConfig) -> Start:
+    """What ``--init`` names. Raises UserError if it is not there."""
+    if config.init in ("scratch", "imagenet"):
+        return Start(config.network())
+    model, found = hub.load(folder_of(config.init))
+    return Start(found, model.state_dict())
+
+
+def folder_of(name: str) -> Path:
+    """A model directory by its name on the command line."""
+    return hub.BUNDLED if name == "bundled" else Path(name).expanduser()
+
+
+def begin(start: Start, labels: tuple[str, ...], config: TrainConfig) -> tuple[torch.nn.Module, ModelConfig]:
+    """The network for these classes, with the start's weights; classes in common keep their rows of the classifier."""
+    described = replace(start.config, labels=labels)
+    args: dict[str, Any] = {"drop_rate": config.drop_rate, "drop_path_rate": config.drop_path}
+    if config.init == "imagenet":
+        return _pretrained(described, args), described
+    model = build(described, **args)
+    if start.weights is not None:
+        model.load_state_dict(_with_rows(model.state_dict(), start.weights, start.config.labels, labels))
+    return model, described
+
+
+def _pretrained(config: ModelConfig, args: dict[str, Any]) -> torch.nn.Module:
+    """timm's ImageNet weights; timm sums the filters of conv1 over the colours."""
+    if config.model_args != {"in_chans": 1}:
+        raise UserError(
+            f"--init imagenet has no weights for {config.architecture} with {config.model_args}: "
+            "name a network as timm trained it, such as --architecture resnet18"
+        )
+    try:
+        return build(config, pretrained=True, **args)
+    except OSError as error:  # huggingface_hub's and urllib's errors of the network are OSErrors or wrapped in them
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--init imagenet: the weights of {config.architecture} cannot be had: {reason}") from None
+
+
+def _with_rows(
+    fresh: dict[str, torch.Tensor], start: dict[str, torch.Tensor], old: tuple[str, ...], new: tuple[str, ...]
+) -> dict[str, torch.Tensor]:
+    """The start's weights; of the classifier only the rows of classes in common, the others as they are in fresh."""
+    kept = [(i, old.index(label)) for i, label in enumerate(new) if label in old]
+    state = dict(start)
+    for name in (f"{HEAD}.weight", f"{HEAD}.bias"):
+        state[name] = fresh[name].clone()
+        for i, j in kept:
+            state[name][i] = start[name][j]
+    return state
+
+
+def teacher(name: str, labels: tuple[str, ...], device: torch.device) -> Teacher | None:
+    """The model that ``--teacher`` names; None for an empty name."""
+    return Teacher(folder_of(name), labels, device) if name else None
+
+
+class Teacher:
+    """A model whose probabilities are learnt: pixels in [0, 1] as the student sees them -> (N, C) of its classes."""
+
+    def __init__(self, folder: Path, labels: tuple[str, ...], device: torch.device) -> None:
+        """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
+        model, self.config = hub.load(folder)
+        self.model = model.to(device, memory_format=torch.channels_last)
+        columns = [(i, self.config.labels.index(label)) for i, label in enumerate(labels) if label in self.config.labels]
+        if not columns:
+            raise UserError(f"--teacher {folder} knows none of the classes that are to be learnt")
+        self.map = torch.zeros(len(self.config.labels), len(labels), device=device)
+        for i, j in columns:
+            self.map[j, i] = 1
+        self.knows = self.map.any(0)  # (C,)
+
+    @torch.no_grad()
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Probabilities among the classes that both know, rows that sum to 1."""
+        size = self.config.image_size
+        if pixels.shape[-1] != size:
+            pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+        seen = normalise(pixels.clone(), self.config.mean, self.config.std)
+        logits = self.model(seen.contiguous(memory_format=torch.channels_last)).float() / self.config.temperature
+        found = logits.softmax(1) @ self.map
+        return found / found.sum(1, keepdim=True).clamp_min(1e-9)
