@@ -203,7 +203,7 @@ def picture(seen: Gray | None) -> str:
 def about(recognizer: Recognizer) -> str:
     """One line of Markdown: which model answers, and from where."""
     config = recognizer.config
-    classes = f"{config.architecture}, {len(config.labels)} classes"
+    classes = f"{config.architecture}, {len(recognizer.labels())} classes"
     return f"Model: `{recognizer.source}`, {classes}, sha256 `{config.sha256[:8]}`"
 
 

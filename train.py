@@ -23,7 +23,8 @@ from hwr.options import RECIPES, TrainConfig
 
 def main(config: TrainConfig) -> None:
     accelerator = devices.accelerator(config.device, config.precision)
-    check_output(config)
+    if accelerator.is_main_process:
+        check_output(config)
     seed_everything(config.seed)
     begun = start.find(config)
 
@@ -39,7 +40,7 @@ def main(config: TrainConfig) -> None:
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)
     if accelerator.is_main_process:
-        save(config, model_config, weights, measured)
+        save(config, model_config, weights, sets.writers, measured)
         tell(config, measured)
 
 
@@ -77,12 +78,20 @@ def introduce(
     records.Records(config.out).start(sys.argv, config.to_dict(), sets.described(), device)
 
 
-def save(config: TrainConfig, model_config: ModelConfig, weights: training.Weights, measured: dict[str, Any]) -> None:
-    notes = {"version": hwr.__version__, "training": config.to_dict()}
+def save(
+    config: TrainConfig,
+    model_config: ModelConfig,
+    weights: training.Weights,
+    writers: dict[str, list[int]],
+    measured: dict[str, Any],
+) -> None:
+    notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": writers}
     hub.save(config.out, weights, model_config, notes, measured)
     hub.write(config.out / hub.CARD, card.write(model_config, notes, measured).encode())
     history = records.read(config.out)
-    hub.write(config.out / report.CURVES, report.learning_curves(history, f"{config.out.name}: {', '.join(config.data)}"))
+    hub.write(
+        config.out / report.CURVES, report.learning_curves(history, f"{config.out.name}: {', '.join(config.data)}")
+    )
     records.Records(config.out).finish(measured)
 
 

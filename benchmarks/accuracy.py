@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 import timm
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import hwr
-from hwr import Recognizer, cli, hub, sources, strokes
+from hwr import Recognizer, cli, hub, outliers, sources, strokes
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import summary
 from hwr.picture import Gray
@@ -33,6 +35,7 @@ RESULTS = ROOT / "benchmarks" / "accuracy.json"
 MARK = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
 CANVAS = 280  # pixels: the sketchpad's
 CHUNK = 4096  # pictures at a time
+EACH = 500  # outliers of each kind
 MERGED = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"  # EMNIST's 47: 15 letters lose their case
 
 
@@ -69,12 +72,14 @@ class Row:
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(options.model)
     results = {row.name: measure(recognizer, row, options.data_dir) for row in rows(options)}
+    strange = rejection(recognizer, options)
     for name, result in results.items():
         print(
             f"{name}: {result['accuracy']:.2%} of {result['n']:,}, calibration error {result['calibration_error']:.2%}"
         )
+    print(f"rejected: {strange['rejected']:.1%} of {strange['n']:,} outliers; accepted: {strange['accepted']}")
     if options.write:
-        write(hub.BUNDLED if options.model is None else Path(options.model), results)
+        write(hub.BUNDLED if options.model is None else Path(options.model), results, strange)
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -105,6 +110,25 @@ def measure(recognizer: Recognizer, row: Row, data_dir: Path) -> dict[str, float
     return summary(torch.from_numpy(probabilities).clamp_min(1e-12).log(), allowed)
 
 
+def rejection(recognizer: Recognizer, options: Options) -> dict[str, Any]:
+    """Share of outliers of kinds held out from training that are rejected, by kind, and of characters accepted."""
+    characters = sources.read("sample", "test", options.data_dir)
+    fitted = [recognizer.see(characters.ink(i)) for i in range(len(characters))]
+    material = outliers.Material(np.stack([ink for ink in fitted if ink is not None]), outliers.symbols(held_out=True))
+    rejected = {}
+    for kind in (*outliers.HELD_OUT, "kana", "several", "figures"):
+        drawn = [outliers.KINDS[kind](np.random.default_rng((1, i)), material) for i in range(EACH)]
+        rejected[kind] = 1 - recognizer.are_confident(drawn).mean().item()
+    held_out = [rejected[kind] for kind in outliers.HELD_OUT]
+    accepted = {}
+    for name in (options.mnist, options.usps, options.emnist, options.pendigits):
+        if name:
+            source = sources.read(name, "test", options.data_dir)
+            rows = np.random.default_rng(0).permutation(len(source))[:CHUNK]
+            accepted[source.name] = recognizer.are_confident([picture(source, i) for i in rows]).mean().item()
+    return {"n": EACH * len(held_out), "rejected": fmean(held_out), "by_kind": rejected, "accepted": accepted}
+
+
 def answer_of(label: str, answers: tuple[str, ...]) -> int | None:
     """Where a class counts among the answers: as itself, or as its capital where case is merged."""
     for name in (label, label.upper()):
@@ -128,25 +152,30 @@ def picture(source: sources.Source, i: int) -> Gray:
     return sketch
 
 
-def write(folder: Path, results: dict[str, dict[str, float]]) -> None:
+def write(folder: Path, results: dict[str, dict[str, float]], strange: dict[str, Any]) -> None:
     report = {
         "command": " ".join(["python -m benchmarks.accuracy", *(Path(word).name for word in sys.argv[1:])]),
         "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "results": results,
+        "rejection": strange,
     }
     hub.write(RESULTS, (json.dumps(report, indent=2) + "\n").encode())
     metrics = json.loads((folder / hub.METRICS).read_text())
     hub.write(folder / hub.METRICS, (json.dumps(metrics | {"recognizer": report}, indent=2) + "\n").encode())
     readme = ROOT / "README.md"
-    hub.write(readme, MARK.sub(rf"\g<1>{table(results)}\g<2>", readme.read_text(encoding="utf-8")).encode())
+    hub.write(readme, MARK.sub(rf"\g<1>{table(results, strange)}\g<2>", readme.read_text(encoding="utf-8")).encode())
 
 
-def table(results: dict[str, dict[str, float]]) -> str:
+def table(results: dict[str, dict[str, float]], strange: dict[str, Any]) -> str:
     lines = ["| test set | n | right | 95 % interval | calibration error |", "|---|---:|---:|---|---:|"]
     for name, r in results.items():
         interval = f"{r['accuracy_low']:.2%} to {r['accuracy_high']:.2%}"
         lines.append(f"| {name} | {r['n']:,} | {r['accuracy']:.2%} | {interval} | {r['calibration_error']:.2%} |")
+    kinds = ", ".join(f"{name} {share:.0%}" for name, share in strange["by_kind"].items())
+    accepted = ", ".join(f"{name} {share:.1%}" for name, share in strange["accepted"].items())
+    lines += ["", f"Rejected as no character: {strange['rejected']:.1%} of {strange['n']:,} scribbles and symbols of"]
+    lines += [f"kinds that were held out from training ({kinds}). Accepted: {accepted}."]
     return "\n".join(lines) + "\n"
 
 

@@ -29,7 +29,9 @@ class Augmentation:
     def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
         """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape, or ``size`` pixels a side."""
         pixels = change_strokes(pixels, self.stroke)
-        pixels = F.grid_sample(pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False)
+        pixels = F.grid_sample(
+            pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False
+        )
         pixels = change_gain(change_focus(pixels, self.blur), self.gain)
         return occlude(pixels, self.occlusion)
 
@@ -107,6 +109,7 @@ def mix(pixels: torch.Tensor, mixup: float, cutmix: float) -> tuple[torch.Tensor
     blend = mixup and (not cutmix or torch.rand(()) < 0.5)
     alpha = torch.tensor(float(mixup if blend else cutmix))
     share = torch.distributions.Beta(alpha, alpha).sample().item()
+    share = max(share, 1 - share)  # of each pair the first shows most: the other way round is the same batch reversed
     if blend:
         return torch.lerp(pixels.flip(0), pixels, share), share
     (top, bottom, left, right), share = cutmix_bbox_and_lam(pixels.shape, share)

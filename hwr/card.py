@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwr.config import ModelConfig
+from hwr.config import OTHER, ModelConfig
 
 ATTRIBUTION = {
     "mnist": "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0",
@@ -38,8 +38,7 @@ recognizer = Recognizer.from_pretrained("path/to/this/folder")
 recognizer.top_k("picture.png", k=5)
 ```
 
-Pictures are cropped to the ink, scaled to {ink:.0%} of the side and centred, white on black, before the network
-sees them; `hwr.image` does that. `timm.create_model("local-dir:path/to/this/folder", pretrained=True)` loads
+{seen} `timm.create_model("local-dir:path/to/this/folder", pretrained=True)` loads
 the network alone.
 
 ## Measured
@@ -49,7 +48,7 @@ Accuracy among the classes that each test set has; 95 % intervals (Wilson); expe
 | set | n | accuracy | interval | calibration error |
 |---|---:|---:|---|---:|
 {rows}
-
+{rejection}
 ## Limits
 
 One isolated character a picture, upright within some 15 degrees. Size is normalised, so letters whose capital and
@@ -62,22 +61,39 @@ the training data below, children's and other schools' above all, are read less 
 """
 
 
+INK = """Pictures are cropped to the ink, scaled to {share:.0%} of the side and centred, white on black, before the network
+sees them; `hwr.image` does that."""
+PLAIN = "Pictures are plain: the middle square, in grey, scaled; `hwr.image` does that."
+
+
 def write(config: ModelConfig, notes: dict[str, Any], measured: dict[str, Any]) -> str:
     """The card of a model directory as Markdown, from its config, training notes and metrics."""
-    sets = {"validation": measured["validation"], **measured["test"]}
+    sets = {k: measured[k] for k in ("validation",) if k in measured} | measured["test"]
     removed = [
         f"{n:,} near-duplicates of {name} were removed from training."
         for name, n in measured["near_duplicates_removed"].items()
     ]
+    characters = [label for label in config.labels if label != OTHER]
     return TEMPLATE.format(
         architecture=config.architecture,
         size=config.image_size,
-        ink=config.ink_fraction,
-        count=len(config.labels),
-        labels=" ".join(config.labels),
+        seen=INK.format(share=config.ink_fraction) if config.ink else PLAIN,
+        count=len(characters),
+        labels=" ".join(characters),
+        rejection=_rejection(measured),
         removed="\n".join(removed) + "\n" if removed else "",
         rows="\n".join(_row(name, result) for name, result in sets.items()),
         data="\n".join(f"- {attribution(source)}" for source in notes["training"]["data"]),
+    )
+
+
+def _rejection(measured: dict[str, Any]) -> str:
+    if "rejection" not in measured:
+        return ""
+    found = measured["rejection"]
+    return (
+        f"\nAt the threshold that accepts 99 % of validation, {found['rejected']:.1%} of {found['n']:,} scribbles and "
+        "symbols of kinds that were not trained on are rejected.\n"
     )
 
 

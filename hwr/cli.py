@@ -26,7 +26,7 @@ def run(
     description: str | None,
     recipes: Recipes | None = None,
 ) -> None:
-    """Parse ``options`` from the command line and call ``main``; exit with 2 on a UserError, 130 on Ctrl-C.
+    """Parse ``options`` from the command line and call ``main``; exit with its status on a UserError, 130 on Ctrl-C.
 
     The first paragraph of ``description`` heads the help. Options composed of several dataclasses by inheritance are
     shown group by group. ``--recipe NAME`` takes its defaults from ``recipes``.
@@ -36,7 +36,7 @@ def run(
         main(_parse(options, (description or "").partition("\n\n")[0], recipes or {}))
     except UserError as error:
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as shells count
@@ -54,7 +54,9 @@ def _parse(options: type[Options], description: str, recipes: Recipes) -> Option
         if not stop.code:  # --help
             raise
         raise UserError(f"{_one_line(shown.getvalue())}; --help lists all flags") from None
-    return options(**{f.name: getattr(getattr(parsed, _title(group)), f.name) for group in groups for f in fields(group)})
+    return options(
+        **{f.name: getattr(getattr(parsed, _title(group)), f.name) for group in groups for f in fields(group)}
+    )
 
 
 def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
@@ -63,10 +65,12 @@ def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
     parts: list[Any] = []
     if recipes:
         about = tyro.conf.arg(help="Flags that belong together; those given beside it win.")
-        parts.append(("recipe", Annotated[Literal[tuple(recipes)] | None, about], None))  # type: ignore[valid-type]
+        named: Any = Literal[tuple(recipes)]
+        parts.append(("recipe", Annotated[named | None, about], None))
     for group in groups:
         start = group(**{f.name: chosen[f.name] for f in fields(group) if f.name in chosen})
-        parts.append((_title(group), tyro.conf.OmitArgPrefixes[group], field(default=start)))  # type: ignore[valid-type]
+        unprefixed: Any = tyro.conf.OmitArgPrefixes
+        parts.append((_title(group), unprefixed[group], field(default=start)))
     return make_dataclass(name, parts, frozen=True)
 
 

@@ -16,8 +16,10 @@ Alphabet = Literal["digits", "letters", "all"]
 class UserError(ValueError):
     """A mistake of the caller: the message names what was given, what was expected and what to do.
 
-    Command lines print it as one line and exit with status 2; nothing else about it is worth a stack trace.
+    Command lines print it as one line and exit with ``exit_status``; nothing else about it is worth a stack trace.
     """
+
+    exit_status = 2
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,11 @@ class InkSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def drawn_per_epoch(self) -> int:
+        """How many samples an epoch sees."""
+        return len(self) if self.weights is None else max(1, round(float(self.weights.sum())))
+
     def classes(self) -> tuple[str, ...]:
         """Every class name in use, in the model's order."""
         used = tuple(self.targets[i] for i in np.unique(self.labels))
@@ -45,8 +50,8 @@ class InkSet:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
         """The chosen samples."""
         weights = None if self.weights is None else self.weights[rows]
-        chosen = {"images": self.images[rows], "labels": self.labels[rows], "groups": self.groups[rows]}
-        return replace(self, **chosen, weights=weights)
+        images, labels, groups = self.images[rows], self.labels[rows], self.groups[rows]
+        return replace(self, images=images, labels=labels, groups=groups, weights=weights)
 
     def weighted(self, weight: float) -> InkSet:
         """The same samples, each seen so often an epoch."""
@@ -74,7 +79,7 @@ def _share(label: str, target: Target) -> float:
     capital = EMNIST_CAPITALS.get(label.upper())
     if len(target) != 2 or capital is None or label.swapcase() not in target:
         return 1 / len(target)
-    return capital if label.isupper() else 1 - capital
+    return (capital if label.isupper() else 100 - capital) / 100
 
 
 def load(name: str, split: Split, model: ModelConfig, data_dir: Path, pens: int = 1, seed: int = 0) -> InkSet:

@@ -73,8 +73,8 @@ def zigzags(rng: np.random.Generator) -> list[NDArray[np.float64]]:
     n = int(rng.integers(8, 17))  # fewer would be z, w or m
     x = np.linspace(0, rng.uniform(0.5, 1.6), n) + rng.normal(0, 0.05, n)
     y = np.where(np.arange(n) % 2, 1.0, 0.0) + rng.normal(0, rng.uniform(0.03, 0.25), n)
-    corners = np.stack([x, y], axis=1) @ _rotation(rng.uniform(0, TURN))
-    return [_rounded(corners) if rng.random() < 0.5 else corners]
+    corners = np.stack([x, y], axis=1) @ rotation(rng.uniform(0, TURN))
+    return [rounded(corners) if rng.random() < 0.5 else corners]
 
 
 def spirals(rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -85,8 +85,8 @@ def spirals(rng: np.random.Generator) -> list[NDArray[np.float64]]:
     if rng.random() < 0.5:
         radius, drift = rng.uniform(0, 0.15) + t, np.zeros(2)  # from the centre: turns on one another would be 0
     else:
-        radius, drift = rng.uniform(0.5, 1) + t * rng.uniform(0, 0.5), _circle(rng.uniform(0, TURN)) * turns * 0.8
-    return [radius[:, None] * _circle(angle) * [1, rng.uniform(0.5, 1)] + t[:, None] * drift]
+        radius, drift = rng.uniform(0.5, 1) + t * rng.uniform(0, 0.5), circle(rng.uniform(0, TURN)) * turns * 0.8
+    return [radius[:, None] * circle(angle) * [1, rng.uniform(0.5, 1)] + t[:, None] * drift]
 
 
 def blobs(rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -95,7 +95,7 @@ def blobs(rng: np.random.Generator) -> list[NDArray[np.float64]]:
     t = np.linspace(-0.97, 0.97, n)
     half = np.sqrt(1 - t**2) * rng.uniform(0.5, 1) + rng.normal(0, 0.08, n)
     x = np.where(np.arange(n) % 2, half, -half) + 0.3 * np.sin(t * rng.uniform(1, 3) + rng.uniform(0, TURN))
-    return [np.stack([x, t * rng.uniform(0.5, 1)], axis=1) @ _rotation(rng.uniform(0, TURN))]
+    return [np.stack([x, t * rng.uniform(0.5, 1)], axis=1) @ rotation(rng.uniform(0, TURN))]
 
 
 def walks(rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -119,7 +119,7 @@ def _hatched(rng: np.random.Generator, angle: float) -> list[NDArray[np.float64]
     n = int(rng.integers(6, 11))
     at = np.linspace(-1, 1, n) + rng.normal(0, 0.04, n)
     ends = np.stack([rng.normal(-0.9, 0.15, n), rng.normal(0.9, 0.15, n)])
-    return [np.array([(x, low), (x, high)]) @ _rotation(angle) for x, low, high in zip(at, *ends, strict=True)]
+    return [np.array([(x, low), (x, high)]) @ rotation(angle) for x, low, high in zip(at, *ends, strict=True)]
 
 
 def knots(rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -127,8 +127,8 @@ def knots(rng: np.random.Generator) -> list[NDArray[np.float64]]:
     n = int(rng.integers(9, 14))
     # Every step leads a third of the way round or more: shorter ones would draw 0, c or s.
     angle = np.cumsum(rng.uniform(TURN / 3, TURN * 2 / 3, n)) + rng.uniform(0, TURN)
-    corners = rng.uniform(0.6, 1, (n, 1)) * _circle(angle)
-    return [_spread(_rounded(corners[[*range(n), 0, 1]]), rng)]
+    corners = rng.uniform(0.6, 1, (n, 1)) * circle(angle)
+    return [_spread(rounded(corners[[*range(n), 0, 1]]), rng)]
 
 
 def _spread(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -136,15 +136,17 @@ def _spread(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np
     return np.asarray(points / np.ptp(points, axis=0) * rng.uniform(0.6, 1, 2))
 
 
-def _circle(angle: NDArray[np.float64] | float) -> NDArray[np.float64]:
+def circle(angle: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Points of the unit circle, (..., 2)."""
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def _rotation(angle: float) -> NDArray[np.float64]:
+def rotation(angle: float) -> NDArray[np.float64]:
+    """(2, 2), by an angle in radians."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
-def _rounded(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+def rounded(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """A smooth line near the corners: a quadratic B-spline."""
     t = np.linspace(0, 1, 9)[:, None, None]
     before, at, after = corners[:-2], corners[1:-1], corners[2:]
@@ -168,17 +170,17 @@ def _bar(rng: np.random.Generator, angle: float, beside: float) -> NDArray[np.fl
     """A nearly straight stroke through the drawing, ``beside`` its middle."""
     low, high = -rng.uniform(0.4, 1), rng.uniform(0.4, 1)
     line = np.array([(low, 0), (0, rng.normal(0, 0.08)), (high, rng.normal(0, 0.12))])
-    normal = np.array([0, 1]) @ _rotation(angle)
-    return np.asarray(_rounded(line[[0, 0, 1, 2, 2]] @ _rotation(angle)) + beside * np.abs(normal), np.float64)
+    normal = np.array([0, 1]) @ rotation(angle)
+    return np.asarray(rounded(line[[0, 0, 1, 2, 2]] @ rotation(angle)) + beside * np.abs(normal), np.float64)
 
 
 def _hook(rng: np.random.Generator) -> NDArray[np.float64]:
     """A stroke that bends and ends in a hook, a tail or a loop."""
     length, bend = rng.uniform(0.8, 1.4), rng.choice([-1, 1]) * rng.uniform(1.2, 2.6)
     heading = np.cumsum([0, bend * 0.2, bend, rng.choice([-0.3, 0.8]) * bend]) + rng.uniform(0, TURN)
-    steps = _circle(heading) * length * np.array([0.6, 0.5, 0.35, 0.3])[:, None]
+    steps = circle(heading) * length * np.array([0.6, 0.5, 0.35, 0.3])[:, None]
     corners = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
-    hook = _rounded(corners[[0, 0, 1, 2, 3, 4, 4]])
+    hook = rounded(corners[[0, 0, 1, 2, 3, 4, 4]])
     return np.asarray(hook - corners.mean(axis=0) + rng.uniform(-0.4, 0.4, 2), np.float64)
 
 
@@ -190,105 +192,5 @@ def sparse(rng: np.random.Generator) -> list[NDArray[np.float64]]:
         tries = rng.uniform(0, 1, (12, 2))
         far = [min([1.0, *(float(np.hypot(*(t - p))) for p in places)]) for t in tries]
         places.append(tries[int(np.argmax(far))])
-    dash = (0.0 if dots else rng.uniform(0.04, 0.12)) * _circle(rng.uniform(0, TURN) + rng.normal(0, 0.4, len(places)))
+    dash = (0.0 if dots else rng.uniform(0.04, 0.12)) * circle(rng.uniform(0, TURN) + rng.normal(0, 0.4, len(places)))
     return [np.stack([place - d, place + d]) for place, d in zip(places, dash, strict=True)]
-
-
-# --- figures ---
-
-
-def figures(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """One of the things people draw on an empty page: boxes, arrows, grids, stars, faces, houses."""
-    kinds = (_box, _arrow, _grid, _star, _face, _house, _person, _sun, _flower)
-    return kinds[int(rng.integers(len(kinds)))](rng)
-
-
-def _line(*points: tuple[float, float]) -> NDArray[np.float64]:
-    return np.array(points, np.float64)
-
-
-def _ring(x: float, y: float, radius: float, closed: float = TURN * 1.03) -> NDArray[np.float64]:
-    return radius * _circle(np.linspace(0, closed, 24) - 1.5) + [x, y]
-
-
-def _square(x: float, y: float, width: float, height: float) -> NDArray[np.float64]:
-    return _line((x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y - 0.03))
-
-
-def _box(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """A box: empty, in another, crossed through or ticked."""
-    height = rng.uniform(0.6, 1)
-    a, b = rng.uniform(0.15, 0.35, 2)
-    inside: tuple[list[NDArray[np.float64]], ...] = (
-        [],
-        [_square(a, a * height, 1 - 2 * a, height * (1 - 2 * a))],
-        [_line((0, 0), (1, height)), _line((1, 0), (0, height))],
-        [_line((0.2, height * 0.5), (0.45, height * 0.85), (1.1, -0.1))],
-        [_line((a, 0), (a, height)), _line((0, height * b), (1, height * b))],
-    )
-    return [_square(0, 0, 1, height), *inside[int(rng.integers(len(inside)))]]
-
-
-def _arrow(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """An arrow with one head or two, to the left or right: upright ones drawn with a thick pen are t or 1."""
-    head, bow = rng.uniform(0.2, 0.35), rng.normal(0, 0.06)
-    parts = [_rounded(_line((0, 0), (0, 0), (0.5, bow), (1, 0), (1, 0)))]
-    parts.append(_line((1 - head, -0.8 * head), (1, 0), (1 - head, 0.8 * head)))
-    if rng.random() < 0.3:
-        parts.append(_line((head, -0.8 * head), (0, 0), (head, 0.8 * head)))
-    turn = _rotation(rng.choice([0, TURN / 2]) + rng.uniform(-0.8, 0.8))
-    return [part @ turn for part in parts]
-
-
-def _grid(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Two to four lines across as many: noughts and crosses, a table."""
-    columns, rows = rng.integers(2, 5, 2)
-    reach = rng.choice([0.0, 0.4])  # lines end at the border, or beyond it
-    x, y = np.linspace(0, 1, columns), np.linspace(0, 1, rows)
-    across = [_line((-reach, at), (1 + reach, at)) for at in y]
-    return across + [_line((at, -reach), (at, 1 + reach)) for at in x]
-
-
-def _star(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """A pentagram, a six-pointed star, a star's outline or rays from one point."""
-    n = int(rng.integers(5, 9))
-    around = _circle(np.arange(n + 1) / n * TURN - TURN / 4)
-    if rng.random() < 0.4:
-        return [np.stack([-0.05 * ray, ray]) for ray in around[:-1]]
-    if rng.random() < 0.5:
-        return [around[np.arange(n + 1) * 2 % n]] if n % 2 else [around[[*range(i, n, 2), i]] for i in (0, 1)]
-    inner = 0.45 * _circle((np.arange(n + 1) + 0.5) / n * TURN - TURN / 4)
-    return [np.stack([around, inner], axis=1).reshape(-1, 2)[:-1]]
-
-
-def _face(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    mood = rng.uniform(-0.4, 0.5)
-    mouth = _rounded(_line((-0.5, 0.45), (-0.5, 0.45), (0, 0.45 + mood), (0.5, 0.45), (0.5, 0.45)))
-    eyes = [_ring(x, -0.3, rng.uniform(0.02, 0.14)) for x in (-0.38, 0.38)]
-    nose = [_line((0, -0.1), (0, 0.2))] if rng.random() < 0.4 else []
-    return [_ring(0, 0, 1), mouth, *eyes, *nose]
-
-
-def _house(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    roof, door = rng.uniform(0.4, 0.9), rng.uniform(0.1, 0.6)
-    walls = [_square(0, 0, 1, 1), _line((-0.1, 0.05), (0.5, -roof), (1.1, 0.05))]
-    return [*walls, _line((door, 1), (door, 0.5), (door + 0.25, 0.5), (door + 0.25, 1))]
-
-
-def _person(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    arms, legs = rng.uniform(-0.45, 0.15), rng.uniform(0.2, 0.5)
-    limbs = [_line((-0.5, arms), (0, -0.2), (0.5, arms)), _line((-legs, 1.1), (0, 0.4), (legs, 1.1))]
-    return [_ring(0, -0.75, 0.28), _line((0, -0.45), (0, 0.4)), *limbs]
-
-
-def _sun(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    rays = _circle(np.linspace(0, TURN, int(rng.integers(6, 13)), endpoint=False) + rng.uniform(0, 1))
-    return [_ring(0, 0, 0.5), *(np.stack([0.65 * ray, ray * rng.uniform(0.85, 1.15)]) for ray in rays)]
-
-
-def _flower(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    petals = int(rng.integers(4, 8))
-    angle = np.linspace(0, TURN, 90)
-    blossom = (0.55 + 0.3 * np.cos(petals * angle))[:, None] * _circle(angle)
-    stalk = [_line((0, 0.8), (0.1, 2)), _line((0.05, 1.6), (0.5, 1.2))] if rng.random() < 0.5 else []
-    return [blossom, _ring(0, 0, 0.2), *stalk]

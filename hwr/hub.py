@@ -68,7 +68,7 @@ def _as_timm_saves(model: torch.nn.Module, config: ModelConfig) -> tuple[bytes, 
         return (Path(folder) / WEIGHTS).read_bytes(), settings | {"model_args": config.model_args}
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes | memoryview) -> None:
     """To a temporary file beside it, then renamed: a reader sees the old file or the new one."""
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(content)
@@ -127,7 +127,7 @@ def _model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
         if not 16 <= numbers.get("image_size", 48) <= 1024 or numbers.get("temperature", 1.0) <= 0:
             raise ValueError("image_size must be 16 to 1024 and temperature above 0")
         args = dict(settings.get("model_args") or {})
-        return ModelConfig(labels, str(settings["architecture"]), args, sha256=sha256, **numbers)  # type: ignore[arg-type]
+        return ModelConfig(labels, str(settings["architecture"]), args, sha256=sha256, **numbers)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / CONFIG} does not describe a model: {error}") from None
 

@@ -56,19 +56,16 @@ def predict(
     Several processes share the work; each sample is seen by exactly one of them, and all get all answers.
     """
     model.eval()
-    parts = torch.arange(len(data)).split(BATCH)
-    mine = _mine(parts)
-    logits = [_forward(model, data.pixels(rows), config, size).cpu() for rows in mine]
-    found = {i: one for process in gather(list(zip(_mine(range(len(parts))), logits, strict=True))) for i, one in process}
-    return torch.cat([found[i] for i in range(len(parts))]), data.allowed[data.labels].cpu()
-
-
-def _mine(parts: Any) -> Any:
-    state = PartialState()
-    return parts[state.process_index :: state.num_processes]
+    state: Any = PartialState()
+    batches = torch.arange(len(data)).split(BATCH)
+    mine = range(state.process_index, len(batches), state.num_processes)
+    answers = [(i, _forward(model, data.pixels(batches[i]), config, size).cpu()) for i in mine]
+    found = dict(answer for process in gather(answers) for answer in process)
+    return torch.cat([found[i] for i in range(len(batches))]), data.allowed[data.labels].cpu()
 
 
 def _forward(model: torch.nn.Module, pixels: torch.Tensor, config: ModelConfig, size: int) -> torch.Tensor:
     if size and size != pixels.shape[-1]:
         pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
-    return model(normalise(pixels, config.mean, config.std)).float()
+    logits: torch.Tensor = model(normalise(pixels, config.mean, config.std))
+    return logits.float()

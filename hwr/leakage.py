@@ -61,7 +61,8 @@ def _best(rows: torch.Tensor, tested: torch.Tensor) -> torch.Tensor:
 
 def _principal_directions(vectors: torch.Tensor) -> torch.Tensor:
     """Orthonormal (SIDE * SIDE, DIRECTIONS): where the vectors spread most."""
-    return torch.linalg.eigh(vectors.T @ vectors).eigenvectors[:, -DIRECTIONS:]
+    directions: torch.Tensor = torch.linalg.eigh(vectors.T @ vectors).eigenvectors[:, -DIRECTIONS:]
+    return directions
 
 
 def _closeness(projected: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

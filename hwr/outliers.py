@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import doodles
+from hwr import doodles, figures
 from hwr.config import OTHER
 from hwr.picture import Gray
 from hwr.sources import SAMPLE_DIR, Source
@@ -149,7 +149,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "kana": _drawn(doodles.kana),
         "several": _several,
         "sparse": _drawn(doodles.sparse),
-        "figures": _drawn(doodles.figures),
+        "figures": _drawn(figures.figure),
     }
 )
 TRAINED: Mapping[str, float] = MappingProxyType(  # kinds that training draws from, and how often

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from hwr import data, leakage, outliers
 from hwr.config import ModelConfig
@@ -20,6 +23,7 @@ class Sets:
     val: data.InkSet | None
     tests: dict[str, data.InkSet]
     removed: dict[str, int]
+    writers: dict[str, list[int]]  # held out, of each source that tells writers apart
     strange: data.InkSet | None = None  # outliers of kinds that are not learnt from
 
     def classes(self) -> tuple[str, ...]:
@@ -28,7 +32,11 @@ class Sets:
 
     def described(self) -> list[dict[str, object]]:
         """What the records of a run say about its data."""
-        parts = {"train": [self.train], "validation": [self.val], "test": [*self.tests.values()]}
+        parts: dict[str, list[data.InkSet | None]] = {
+            "train": [self.train],
+            "validation": [self.val],
+            "test": [*self.tests.values()],
+        }
         return [
             {"name": ink.name, "split": split, "samples": len(ink), "classes": len(ink.classes())}
             for split, sets in parts.items()
@@ -47,14 +55,24 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
         pools, removed = leakage.remove(pools, tests)
     if config.weights:
         pools = [pool.weighted(weight) for pool, weight in zip(pools, config.weights, strict=True)]
-    train, val = data.hold_out(data.merge(pools), config.validation, config.seed)
-    sets = Sets(train, val, {ink.name: ink for ink in tests}, removed)
+    learnt, held = zip(*(data.hold_out(pool, config.validation, config.seed) for pool in pools), strict=True)
+    val = data.merge(list(held)) if config.validation else None
+    sets = Sets(data.merge(list(learnt)), val, {ink.name: ink for ink in tests}, removed, _writers(held))
     return _with_outliers(sets, config, model) if config.outliers else sets
+
+
+def _writers(held: Iterable[data.InkSet | None]) -> dict[str, list[int]]:
+    """The groups in each set that have several samples: writers."""
+    found = {}
+    for ink in held:
+        if ink is not None and len(writers := np.unique(ink.groups)) < len(ink):
+            found[ink.name] = writers.tolist()
+    return found
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:
     """Pictures of no character to learn from, and others of kinds held out to measure with."""
-    count = round(config.outliers * len(sets.train))
+    count = max(1, round(config.outliers * sets.train.drawn_per_epoch))
     learnt = data.fit_source(outliers.source(count, config.seed, sets.train.images), model)
     characters = sets.train if sets.val is None else sets.val
     strange = data.fit_source(outliers.source(STRANGE, config.seed, characters.images, held_out=True), model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,12 +83,12 @@ class Recognizer:
         self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all"
     ) -> NDArray[np.float32]:
         """float32 (N, C), columns as ``labels(alphabet)``. Rows sum to 1; a blank picture's row is all zero."""
-        self._alphabet(alphabet)
-        _require_several(images)
-        with ThreadPoolExecutor() as pool:
-            batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
-            rows = [self._batch(list(pool.map(self.see, batch)), alphabet) for batch in batches]
-        return np.concatenate(rows) if rows else np.zeros((0, len(self.labels(alphabet))), np.float32)
+        answers = len(self.labels(alphabet))
+        return self._each(images, np.zeros(answers, np.float32), lambda logits: self._among(logits, alphabet))
+
+    def are_confident(self, images: Sequence[Any] | NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """``is_confident`` of each picture, bool (N,)."""
+        return self._each(images, np.False_, lambda logits: self._confident(logits).numpy())
 
     def see(self, image: Any) -> Gray | None:
         """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
@@ -103,8 +103,8 @@ class Recognizer:
             return Answer({}, False)
         logits = self._logits(seen[None])
         row = self._among(logits, alphabet)[0]
-        sure = float(metrics.confidence(logits, self._other)) >= self.config.rejection_threshold
-        return Answer({labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:k]}, sure)
+        best = {labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:k]}
+        return Answer(best, bool(self._confident(logits)))
 
     def _alphabet(self, alphabet: str) -> tuple[tuple[str, ...], torch.Tensor]:
         try:
@@ -113,14 +113,22 @@ class Recognizer:
             known = ", ".join(self._alphabets)
             raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
 
-    def _batch(self, seen: list[Gray | None], alphabet: str) -> NDArray[np.float32]:
-        result = np.zeros((len(seen), len(self.labels(alphabet))), np.float32)  # type: ignore[arg-type]
-        written = [i for i, one in enumerate(seen) if one is not None]
-        if written:
-            result[written] = self._among(
-                self._logits(np.stack([one for one in seen if one is not None])), alphabet
-            )
+    def _each(self, images: Any, blank: Any, ask: Callable[[torch.Tensor], NDArray[Any]]) -> NDArray[Any]:
+        """What ``ask`` makes of the logits of every picture, in batches; ``blank`` where nothing is written."""
+        _require_several(images)
+        result = np.stack([blank] * len(images)) if len(images) else np.zeros((0, *np.shape(blank)), blank.dtype)
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(images), BATCH):
+                seen = list(pool.map(self.see, images[start : start + BATCH]))
+                written = [i for i, one in enumerate(seen) if one is not None]
+                if written:
+                    logits = self._logits(np.stack([one for one in seen if one is not None]))
+                    result[start + np.array(written)] = ask(logits)
         return result
+
+    def _confident(self, logits: torch.Tensor) -> torch.Tensor:
+        """bool (N,) of calibrated logits."""
+        return metrics.confidence(logits, self._other) >= self.config.rejection_threshold
 
     def _among(self, logits: torch.Tensor, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
@@ -132,7 +140,8 @@ class Recognizer:
     def _logits(self, seen: Gray) -> torch.Tensor:
         """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C) on the CPU."""
         device = next(self.model.parameters()).device
-        return self.model(to_tensor(seen, self.config).to(device)).float().cpu() / self.config.temperature
+        logits: torch.Tensor = self.model(to_tensor(seen, self.config).to(device))
+        return logits.float().cpu() / self.config.temperature
 
 
 def _require_several(images: Any) -> None:

@@ -25,10 +25,9 @@ Target = tuple[str, ...]  # the classes a sample may belong to: one, or both cas
 # letter once as a capital and once as a small letter; the rest of a letter's pictures comes from a paragraph, whose
 # letters count as capitals where both cases look alike, but l. Counted in a part of EMNIST in which the rarest small
 # letters have 575 pictures on average: C, with 2,718 pictures of both cases, is a capital in 1 - 575 / 2718 of them.
-EMNIST_CAPITALS = {
-    **{"C": 0.79, "I": 0.80, "J": 0.64, "K": 0.63, "L": 0.15, "M": 0.77, "O": 0.88, "P": 0.76, "S": 0.85},
-    **{"U": 0.76, "V": 0.55, "W": 0.55, "X": 0.50, "Y": 0.55, "Z": 0.50},
-}
+EMNIST_CAPITALS = dict(
+    zip("CIJKLMOPSUVWXYZ", (79, 80, 64, 63, 15, 77, 88, 76, 85, 76, 55, 55, 50, 55, 50), strict=True)
+)  # per cent
 
 SAMPLE_DIR = Path(__file__).parent / "sample"
 EMNIST_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
@@ -59,7 +58,7 @@ class Source:
 
 
 def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) -> Source:
-    """A source by the name given on the command line.
+    """A source by the name given on the command line; files are also looked for in ``data_dir``.
 
     ``pens`` pictures are drawn of each trajectory of the training split. Raises UserError for unknown names,
     missing downloads, empty folders and files without the keys.
@@ -69,7 +68,7 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
         return _raster(name, path, _load_npz(path))
     if name in DOWNLOADS:
         return _downloaded(name, split, data_dir.expanduser())
-    path = Path(name).expanduser()
+    path = _located(name, data_dir)
     if path.is_dir():
         return _folder(path, split)
     if path.suffix == ".npz":
@@ -77,6 +76,12 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
     if path.exists():
         raise UserError(f"{name} is neither a folder of class folders nor an .npz file")
     raise UserError(f"no such data: {name}; known names: sample, {', '.join(DOWNLOADS)}; or give a folder or an .npz")
+
+
+def _located(name: str, data_dir: Path) -> Path:
+    """A file or folder where it is named, or else beside the downloads."""
+    path, kept = Path(name).expanduser(), data_dir.expanduser() / name
+    return kept if kept.exists() and not path.exists() else path
 
 
 def brings_test(name: str) -> bool:

@@ -93,8 +93,10 @@ class Teacher:
     def __init__(self, folder: Path, labels: tuple[str, ...], device: torch.device) -> None:
         """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
         model, self.config = hub.load(folder)
-        self.model = model.to(device, memory_format=torch.channels_last)
-        columns = [(i, self.config.labels.index(label)) for i, label in enumerate(labels) if label in self.config.labels]
+        self.model = model.to(device).to(memory_format=torch.channels_last)
+        columns = [
+            (i, self.config.labels.index(label)) for i, label in enumerate(labels) if label in self.config.labels
+        ]
         if not columns:
             raise UserError(f"--teacher {folder} knows none of the classes that are to be learnt")
         self.map = torch.zeros(len(self.config.labels), len(labels), device=device)
@@ -110,5 +112,5 @@ class Teacher:
             pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
         seen = normalise(pixels.clone(), self.config.mean, self.config.std)
         logits = self.model(seen.contiguous(memory_format=torch.channels_last)).float() / self.config.temperature
-        found = logits.softmax(1) @ self.map
+        found: torch.Tensor = logits.softmax(1) @ self.map
         return found / found.sum(1, keepdim=True).clamp_min(1e-9)

@@ -31,8 +31,10 @@ Weights = dict[str, torch.Tensor]
 Teacher = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Stopped(UserError):
+class StoppedError(UserError):
     """The run was asked to stop, and can be resumed."""
+
+    exit_status = 143  # 128 + SIGTERM, as shells count
 
 
 def fit(
@@ -48,10 +50,10 @@ def fit(
 
     Without validation data the last weights are returned. A checkpoint goes to ``config.out`` after every epoch and
     on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops being a number or
-    the memory does not suffice, and Stopped on SIGTERM; the last checkpoint stays.
+    the memory does not suffice, and StoppedError on SIGTERM; the last checkpoint stays.
     """
     device = accelerator.device
-    run = Run(model.to(device, memory_format=torch.channels_last), train, config, model_config, accelerator, teacher)
+    run = Run(model.to(device).to(memory_format=torch.channels_last), train, config, model_config, accelerator, teacher)
     held = None if val is None else Labelled.of(val, model_config.labels, device)
     if config.resume:
         run.restore()
@@ -119,12 +121,13 @@ class Run:
         self.data = Labelled.of(train, model_config.labels, self.device)
         self.chances = _chances(train, config.balance)
         self.repeats = bool(config.balance) or (train.weights is not None and bool(train.weights.max() > 1))
-        self.drawn = len(train) if train.weights is None else round(float(train.weights.sum()))
+        self.drawn = train.drawn_per_epoch
         self.batch = min(config.batch_size, self.drawn)
         self.steps = max(1, self.drawn // self.batch)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
         self.optimizer = accelerator.prepare_optimizer(optimisation.optimizer(model, config))
         self.scheduler = optimisation.schedule(self.optimizer.optimizer, config, self.steps)
+        self.plateau = optimisation.plateau(self.optimizer.optimizer, config)
         self.network = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
         if config.compile:
             self.network = torch.compile(self.network)
@@ -176,7 +179,7 @@ class Run:
         bar.set_postfix(epoch=at.epoch + 1, loss=f"{at.loss / at.step:.3f}", acc=f"{at.accuracy / at.step:.1%}")
         if any(gather(self.stop)) if self.accelerator.num_processes > 1 else self.stop:
             self.save()
-            raise Stopped(f"stopped in epoch {at.epoch + 1}: continue with --resume --out {self.config.out}")
+            raise StoppedError(f"stopped in epoch {at.epoch + 1}: continue with --resume --out {self.config.out}")
 
     def _set_learning(self) -> None:
         self.model.train()
@@ -262,8 +265,8 @@ class Run:
         """Count, and let a scheduler that watches validation see it."""
         self.progress.epoch += 1
         self.progress.step = 0
-        if self.config.scheduler == "plateau":
-            self.scheduler.step(self.progress.epoch, values["val_accuracy"])
+        if self.plateau is not None:
+            self.plateau.step(values["val_accuracy"])
 
     def save(self) -> None:
         """Write the checkpoint, from the first process."""
@@ -275,14 +278,13 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""
         scaler = self.accelerator.scaler
-        scheduler = self.scheduler.state_dict() if self.config.scheduler == "plateau" else {}
         return {
             "progress": vars(self.progress),
             "labels": list(self.model_config.labels),
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": _plain(scheduler),
+            "plateau": None if self.plateau is None else self.plateau.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
             "best": self.best,
             "best_weights": self.best_weights,
@@ -300,8 +302,8 @@ class Run:
         if self.ema is not None:
             self.ema.module.load_state_dict(state["ema"] or state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["scheduler"]:
-            self.scheduler.load_state_dict(state["scheduler"])
+        if self.plateau is not None and state["plateau"]:
+            self.plateau.load_state_dict(state["plateau"])
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.best, self.best_weights = state["best"], state["best_weights"]
@@ -313,11 +315,6 @@ class Run:
 def _rank(score: dict[str, float]) -> tuple[float, ...]:
     """Later sizes beat earlier ones; then accuracy, then the lower loss."""
     return (score.get("size", 0), score.get("val_accuracy", -1.0), -score.get("val_loss", torch.inf))
-
-
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint can hold of a scheduler's state."""
-    return {k: v for k, v in state.items() if isinstance(v, (int, float, bool, str, list, dict, type(None)))}
 
 
 def _chances(train: InkSet, balance: float) -> torch.Tensor | None:

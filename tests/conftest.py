@@ -23,6 +23,14 @@ ROOT = Path(__file__).parent.parent
 STARTS_WITHIN = 120  # seconds: importing torch and gradio takes ten on a busy machine
 
 
+@pytest.fixture(autouse=True)
+def fresh_accelerator() -> Iterator[None]:
+    """accelerate keeps one state a process: no test may find the precision of the one before."""
+    yield
+    if "accelerate" in sys.modules:
+        sys.modules["accelerate"].state.AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.fixture(scope="session")
 def recognizer() -> Recognizer:
     """The bundled model."""

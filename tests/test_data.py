@@ -1,7 +1,9 @@
 """sources.py, data.py and leakage.py: labelled ink from every kind of source."""
 
 import bz2
+import pickle
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from hwr import data, leakage, sources
 from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
+from hwr.image import fit, fit_ink
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 MODEL = ModelConfig(labels=(), image_size=32)
@@ -110,6 +113,55 @@ def test_usps_files_are_read_white_on_black(tmp_path: Path) -> None:
     np.testing.assert_array_equal(usps.ink(0), ink * 255)
 
 
+def test_svhn_files_are_read_in_grey_and_whole_for_plain_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scipy.io import savemat
+    from torchvision import datasets
+
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (32, 32, 3, 5)).astype(np.uint8)  # SVHN keeps the sample's number last
+    (tmp_path / "SVHN").mkdir()
+    savemat(tmp_path / "SVHN" / "train_32x32.mat", {"X": pictures, "y": np.array([[1], [2], [10], [1], [5]])})
+    monkeypatch.setattr(datasets.svhn, "check_integrity", lambda *_: True)
+    svhn = sources.read("svhn", "train", tmp_path)
+    assert [svhn.targets[label][0] for label in svhn.labels] == ["1", "2", "0", "1", "5"]
+    plain = data.fit_source(svhn, ModelConfig(labels=(), image_size=32, ink=False))
+    grey = np.einsum("hwcn,c->nhw", pictures, [0.299, 0.587, 0.114])
+    np.testing.assert_allclose(plain.images, grey, atol=1)
+
+
+def test_cifar10_files_are_read_with_their_class_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "CIFAR10" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
+    for i in range(1, 6):
+        batch = {"data": rng.integers(0, 256, (2, 3072)).astype(np.uint8), "labels": [i, 9]}
+        (folder / f"data_batch_{i}").write_bytes(pickle.dumps(batch))
+    monkeypatch.setattr(datasets.cifar, "check_integrity", lambda *_: True)
+    cifar = sources.read("cifar10", "train", tmp_path)
+    assert len(cifar) == 10
+    assert [cifar.targets[label][0] for label in cifar.labels[:2]] == ["automobile", "truck"]
+    assert len(data.fit_source(cifar, ModelConfig(labels=(), image_size=32, ink=False))) == 10
+
+
+def test_plain_pictures_are_taken_whole_and_ink_is_cropped(tmp_path: Path) -> None:
+    picture = np.full((60, 80), 200, np.uint8)
+    picture[20:30, 30:36] = 20
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    size = 30
+    whole = fit(tmp_path / "photo.png", ModelConfig(labels=(), image_size=size, ink=False))
+    ink = fit(tmp_path / "photo.png", ModelConfig(labels=(), image_size=size))
+    assert whole is not None and ink is not None
+    assert whole.shape == ink.shape == (size, size)
+    assert whole[0, 0] == 200, "paper stays as bright as it was"
+    assert (whole < 100).sum() < 30 < (ink > 200).sum()
+
+
 @pytest.mark.parametrize(("split", "label", "target"), [("letters", 3, ("C", "c")), ("bymerge", 12, ("C", "c"))])
 def test_emnist_files_are_turned_upright_and_merged_cases_allow_both(
     tmp_path: Path, split: str, label: int, target: tuple[str, ...]
@@ -199,6 +251,33 @@ def test_validation_is_fixed_by_seed_and_never_shares_a_writer() -> None:
     assert set(other.groups) != set(train.groups)
 
 
+def test_a_sample_stays_on_its_side_when_others_are_removed() -> None:
+    sample = load("sample")
+    _, val = data.hold_out(sample, 0.1, seed=3)
+    fewer = sample.take(np.arange(len(sample)) % 7 != 0)
+    _, val_of_fewer = data.hold_out(fewer, 0.1, seed=3)
+    assert val is not None and val_of_fewer is not None
+    assert set(val_of_fewer.groups) == set(val.groups) & set(fewer.groups)
+
+
+def test_one_writers_samples_are_split_singly_and_nothing_is_held_out_unless_asked() -> None:
+    pens = load(PENS)
+    one = pens.take(pens.groups == pens.groups[0])
+    train, val = data.hold_out(one, 0.3, seed=0)
+    assert val is not None and len(train) + len(val) == len(one) and len(val) > 0
+    assert data.hold_out(one, 0.0, seed=0) == (one, None)
+    with pytest.raises(UserError, match="--validation 0"):
+        data.hold_out(one.take(np.array([0])), 0.3, seed=0)
+
+
+def test_letters_of_unknown_case_have_emnists_share_of_capitals() -> None:
+    ink = load("sample").take(np.arange(3))
+    ink = replace(ink, targets=(("C", "c"), ("L", "l"), ("A",)), labels=np.array([0, 1, 2]))
+    prior = ink.prior(("A", "C", "L", "c", "l"))
+    expected = ([0, 0.79, 0, 0.21, 0], [0, 0, 0.15, 0, 0.85], [1, 0, 0, 0, 0])
+    assert prior.tolist() == [pytest.approx(row) for row in expected]
+
+
 def test_classes_unknown_to_the_model_are_named() -> None:
     with pytest.raises(UserError, match="does not know: A"):
         load("sample").membership(tuple("0123456789"))
@@ -216,7 +295,7 @@ def test_near_duplicates_are_found_and_others_kept() -> None:
         return (bigger + rng.integers(0, 6, bigger.shape)).clip(0, 255).astype(np.uint8)
 
     rows = np.flatnonzero(source.labels == 8)[:30]  # eights are rich in detail: no two hands write the same
-    copies = np.stack([data.fit_ink(copied(i), 32, MODEL.ink_fraction) for i in rows])  # type: ignore[arg-type]
+    copies = np.stack([fit_ink(copied(i), 32, MODEL.ink_fraction) for i in rows])  # type: ignore[arg-type]
     others = originals.images[source.labels == 8][30:]
     near = leakage.near_duplicates(np.concatenate([copies, others]), originals.images[rows])
     assert near[:30].all()

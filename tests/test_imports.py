@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "recognizer": {"config", "hub", "image", "metrics", "picture"},
     "sources": {"config", "image", "picture", "strokes"},
     "doodles": {"strokes"},
-    "outliers": {"config", "doodles", "picture", "sources", "strokes"},
+    "figures": {"doodles"},
+    "outliers": {"config", "doodles", "figures", "picture", "sources", "strokes"},
     "data": {"config", "image", "sources"},
     "leakage": {"data"},
     "prepare": {"config", "data", "leakage", "options", "outliers", "sources"},
@@ -66,5 +67,16 @@ def test_serving_never_imports_training() -> None:
     )
     loaded = set(done.stdout.split())
     assert "hwr.recognizer" in loaded
-    for name in ("data", "sources", "augment", "training", "leakage", "prepare", "start", "records", "report", "outliers"):
+    for name in (
+        "data",
+        "sources",
+        "augment",
+        "training",
+        "leakage",
+        "prepare",
+        "start",
+        "records",
+        "report",
+        "outliers",
+    ):
         assert f"hwr.{name}" not in loaded

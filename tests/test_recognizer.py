@@ -1,6 +1,7 @@
 """The bundled model through the public names alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from hwr import Recognizer, UserError, sources, strokes
-from hwr.config import UPPER, Alphabet
+from hwr import Recognizer, UserError, metrics, outliers, sources, strokes
+from hwr.config import OTHER, UPPER, Alphabet
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 SIZES = (100, 280, 700, 2000)
@@ -151,12 +152,33 @@ def test_unknown_alphabets_pictures_and_models_are_named(recognizer: Recognizer,
         Recognizer.from_pretrained(tmp_path)
 
 
-def test_an_unsure_answer_is_recognised(recognizer: Recognizer) -> None:
-    threshold = recognizer.config.rejection_threshold
-    assert 0 < threshold < 1
-    assert recognizer.is_sure({"7": threshold + 0.01})
-    assert not recognizer.is_sure({"7": threshold - 0.01})
-    assert not recognizer.is_sure({})
+def test_a_picture_is_confident_from_the_threshold_on(recognizer: Recognizer) -> None:
+    ink = next(drawings())[1]
+    logits = recognizer._logits(recognizer.see(ink)[None])  # type: ignore[index]
+    other = recognizer.labels("all")
+    assert OTHER not in other
+    found = recognizer.config.labels.index(OTHER) if OTHER in recognizer.config.labels else None
+    sure = float(metrics.confidence(logits, found))
+    for threshold, expected in ((sure - 1e-3, True), (sure + 1e-3, False)):
+        model = Recognizer(recognizer.model, replace(recognizer.config, rejection_threshold=threshold))
+        assert model.is_confident(ink) is expected
+        assert model.are_confident([ink, np.zeros((9, 9), np.uint8)]).tolist() == [expected, False]
+    assert not recognizer.is_confident(None)
+
+
+def test_most_characters_are_accepted_and_most_scribbles_are_not(recognizer: Recognizer) -> None:
+    sample = sources.read("sample", "test", Path())
+    characters = [sample.ink(i) for i in range(0, len(sample), 4)]
+    assert recognizer.are_confident(characters).mean() > 0.96
+    fitted = np.stack([recognizer.see(ink) for ink in characters])  # type: ignore[misc]
+    strange = outliers.source(300, 7, fitted, held_out=True)
+    assert recognizer.are_confident([strange.ink(i) for i in range(300)]).mean() < 0.4
+
+
+def test_what_is_no_character_is_never_an_answer(recognizer: Recognizer) -> None:
+    scribble = outliers.source(1, 0, np.full((1, 48, 48), 255, np.uint8)).ink(0)
+    assert OTHER not in recognizer.top_k(scribble, k=100)
+    assert sum(recognizer.top_k(scribble, k=100).values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_the_bundled_model_is_what_timm_loads_by_itself(recognizer: Recognizer) -> None:
@@ -168,5 +190,5 @@ def test_the_bundled_model_is_what_timm_loads_by_itself(recognizer: Recognizer) 
     x = torch.randn(8, 1, size, size)
     with torch.inference_mode():
         assert model(x).equal(recognizer.model(x))
-    assert model.pretrained_cfg["label_names"] == list(recognizer.labels())
+    assert model.pretrained_cfg["label_names"] == list(recognizer.config.labels)
     assert sum(p.stat().st_size for p in folder.iterdir()) < 25 * 2**20

@@ -1,20 +1,23 @@
-"""model.py, augment.py, metrics.py and training.py."""
+"""model.py, augment.py, metrics.py, labelled.py and training.py."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from sklearn.metrics import log_loss
 
-from hwr import data, metrics, training
-from hwr.augment import Augmentation
-from hwr.config import ModelConfig, TrainConfig, UserError
+from hwr import checkpoint, data, devices, metrics, records, training
+from hwr.augment import Augmentation, mix
+from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
-from hwr.model import build, count_parameters
+from hwr.labelled import Labelled, predict
+from hwr.model import build, count_parameters, freeze, open_stages
+from hwr.options import TrainConfig
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 STILL = {
@@ -42,6 +45,19 @@ def config(out: Path, **changes: object) -> TrainConfig:
     return replace(quick, **changes)  # type: ignore[arg-type]
 
 
+def fit(
+    train: InkSet,
+    val: InkSet | None,
+    settings: TrainConfig,
+    model: torch.nn.Module | None = None,
+    model_config: ModelConfig = TINY,
+    teacher: Any = None,
+) -> training.Weights:
+    accelerator = devices.accelerator(settings.device, settings.precision)
+    model = build(model_config) if model is None else model
+    return training.fit(model, train, val, settings, model_config, accelerator, teacher)
+
+
 # --- model ---
 
 
@@ -60,6 +76,39 @@ def test_only_resnets_are_built(name: str) -> None:
 def test_wrong_arguments_are_named() -> None:
     with pytest.raises(UserError, match="wings"):
         build(replace(TINY, model_args={"wings": 2}))
+
+
+def test_frozen_stages_do_not_learn_and_keep_their_batchnorm_statistics(tmp_path: Path) -> None:
+    model = build(TINY)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    for finetune, learning in (("head", {"fc"}), ("last-stage", {"fc", "layer4"})):
+        model.load_state_dict(before)
+        settings = config(tmp_path / finetune, epochs=1, finetune=finetune, ema=0.0)
+        after = fit(digits(96), digits(32), settings, model)
+        changed = {name.split(".")[0] for name in before if not before[name].equal(after[name])}
+        assert changed == learning
+
+
+def test_gradual_unfreezing_goes_from_the_top_to_everything() -> None:
+    opened = [open_stages("gradual", epoch, 12) for epoch in range(12)]
+    assert opened == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert [open_stages(name, 0, 1) for name in ("head", "last-stage", "full")] == [1, 2, 6]
+    model, counts = build(TINY), []
+    for learning in range(1, 7):
+        freeze(model, learning)
+        counts.append(count_parameters(model, learning=True))
+    assert counts == sorted(set(counts))
+    assert counts[-1] == count_parameters(model)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in timm.list_models("resnet*", module="resnet") if n.endswith(("18", "18d", "s"))]
+)
+def test_every_kind_of_timm_resnet_has_the_stages_that_are_frozen(name: str) -> None:
+    model = build(ModelConfig(labels=("a", "b"), architecture=name, model_args={"in_chans": 1}))
+    frozen = freeze(model, 1)
+    assert count_parameters(model, learning=True) == sum(p.numel() for p in model.get_classifier().parameters())
+    assert len(frozen) == len(list(model.children())) - 1
 
 
 # --- augmentation ---
@@ -92,6 +141,39 @@ def test_rotation_turns_by_at_most_the_limit() -> None:
     angles = torch.atan2(top.float(), torch.tensor(11.0)).rad2deg()
     assert angles.abs().max() < 18
     assert angles.min() < -10 and angles.max() > 10
+
+
+def test_augmentation_can_give_smaller_pictures() -> None:
+    pixels = torch.zeros(2, 1, 48, 48)
+    pixels[:, :, 12:36, 12:36] = 1
+    small = Augmentation(degrees=5)(pixels, 32)
+    assert small.shape == (2, 1, 32, 32)
+    assert small.mean().item() == pytest.approx(pixels.mean().item(), rel=0.05), "the picture is no longer whole"
+
+
+def test_mixup_blends_a_batch_with_itself_in_reverse() -> None:
+    torch.manual_seed(0)
+    pixels = torch.rand(6, 1, 8, 8)
+    mixed, share = mix(pixels, 0.4, 0.0)
+    torch.testing.assert_close(mixed, share * pixels + (1 - share) * pixels.flip(0))
+
+
+def test_cutmix_pastes_a_rectangle_of_the_size_that_it_says() -> None:
+    np.random.seed(0)
+    torch.manual_seed(0)
+    pixels = torch.stack([torch.zeros(1, 20, 20), torch.ones(1, 20, 20)])
+    shares = []
+    for _ in range(20):
+        mixed, share = mix(pixels, 0.0, 1.0)
+        assert mixed[0].mean().item() == pytest.approx(1 - share, abs=1e-6)
+        assert mixed[1].mean().item() == pytest.approx(share, abs=1e-6)
+        shares.append(share)
+    assert len(set(shares)) > 5
+
+
+def test_nothing_is_mixed_unless_asked() -> None:
+    pixels = torch.rand(2, 1, 8, 8)
+    assert mix(pixels, 0.0, 0.0) == (pixels, 1.0)
 
 
 # --- metrics ---
@@ -132,9 +214,32 @@ def test_the_temperature_undoes_a_scaling_of_the_logits() -> None:
 
 
 def test_the_threshold_accepts_the_share_that_is_asked_for() -> None:
-    probabilities = torch.rand(10_000, 3).softmax(1)
-    threshold = metrics.fit_threshold(probabilities, 0.9)
-    assert (probabilities.amax(1) >= threshold).float().mean().item() == pytest.approx(0.9, abs=0.01)
+    sure = torch.rand(10_000)
+    threshold = metrics.fit_threshold(sure, 0.9)
+    assert (sure >= threshold).float().mean().item() == pytest.approx(0.9, abs=0.01)
+
+
+def test_confidence_is_the_best_probability_or_that_it_is_no_outlier() -> None:
+    logits = torch.tensor([[2.0, 2.0, -1.0], [0.0, 0.0, 4.0]])
+    probabilities = logits.softmax(1)
+    torch.testing.assert_close(metrics.confidence(logits, None), probabilities.amax(1))
+    torch.testing.assert_close(metrics.confidence(logits, 2), probabilities[:, :2].sum(1))
+
+
+def test_the_prior_of_a_letter_of_unknown_case_counts_as_much_as_its_weight() -> None:
+    logits = torch.tensor([[1.0, 2.0, 0.0]], requires_grad=True)
+    allowed, prior = torch.tensor([[True, True, False]]), torch.tensor([[0.8, 0.2, 0.0]])
+    free, fixed = (metrics.soft_loss(logits, allowed, prior, weight) for weight in (0.0, 1.0))
+    torch.testing.assert_close(free, metrics.loss(logits, allowed))
+    torch.testing.assert_close(fixed, torch.nn.functional.cross_entropy(logits, prior))
+    half = metrics.soft_loss(logits, allowed, prior, 0.5)
+    torch.testing.assert_close(half, (free + fixed) / 2)
+
+
+def test_a_known_class_costs_the_same_with_any_weight_of_the_prior() -> None:
+    logits, allowed = torch.randn(8, 5), torch.eye(5, dtype=torch.bool)[torch.arange(8) % 5]
+    known = metrics.soft_loss(logits, allowed, allowed.float(), 0.7, 0.1)
+    torch.testing.assert_close(known, metrics.loss(logits, allowed, 0.1))
 
 
 def test_wilson_agrees_with_a_published_example() -> None:
@@ -149,74 +254,150 @@ def test_a_few_steps_overfit_one_batch(tmp_path: Path) -> None:
     batch = digits(32)
     settings = config(tmp_path / "run", epochs=150, lr=1e-2, smoothing=0.0, ema=0.0, **STILL)
     model = build(TINY)
-    model.load_state_dict(training.fit(model, batch, batch, settings, TINY))
-    logits, allowed = training.predict(model, training.Labelled.of(batch, TINY.labels, torch.device("cpu")), TINY)
+    model.load_state_dict(fit(batch, batch, settings, model))
+    logits, allowed = predict(model, Labelled.of(batch, TINY.labels, torch.device("cpu")), TINY)
     assert metrics.accuracy(logits, allowed) == 1
     assert metrics.loss(logits, allowed) < 0.1
-
-
-def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
-    train, val = data.hold_out(digits(200), 0.2, 0)
-
-    def run(out: Path, **changes: object) -> training.Weights:
-        torch.manual_seed(7)
-        return training.fit(build(TINY), train, val, config(out, **changes), TINY)
-
-    whole = run(tmp_path / "whole")
-
-    class Killed(BaseException):
-        pass
-
-    log = training.Run.log
-
-    def die(self: training.Run, line: dict[str, object]) -> None:
-        log(self, line)
-        if line["epoch"] == 2:
-            raise Killed
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(training.Run, "log", die)
-        run(tmp_path / "cut")
-    resumed = run(tmp_path / "cut", resume=True)
-    for name, tensor in whole.items():
-        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
-    lines = (tmp_path / "cut" / training.LOG).read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
 
 
 def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.5, 0.9, 0.7])
     seen: list[torch.Tensor] = []
 
-    def validate(self: training.Run, held: training.Labelled) -> dict[str, float]:
+    def validate(self: training.Run, held: Labelled) -> dict[str, float]:
         seen.append(self.kept.state_dict()["fc.bias"].clone())
         return {"val_accuracy": next(scores), "val_loss": 0.0}
 
     monkeypatch.setattr(training.Run, "validate", validate)
-    weights = training.fit(build(TINY), digits(64), digits(64), config(tmp_path), TINY)
+    weights = fit(digits(64), digits(64), config(tmp_path))
     torch.testing.assert_close(weights["fc.bias"], seen[1])
     assert not seen[1].equal(seen[2])
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     train = digits(64)
-    training.fit(build(TINY), train, train, config(tmp_path, epochs=1), TINY)
-    before = (tmp_path / training.CHECKPOINT).read_bytes()
+    fit(train, train, config(tmp_path, epochs=1))
+    before = (tmp_path / checkpoint.FILE).read_bytes()
     with pytest.raises(UserError, match="lower --lr"):
-        training.fit(build(TINY), train, train, config(tmp_path, lr=1e30, grad_clip=0, warmup=0.0), TINY)
-    assert (tmp_path / training.CHECKPOINT).read_bytes() == before
+        fit(train, train, config(tmp_path, lr=1e30, grad_clip=0, warmup=0.0))
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
 
 
 def test_resuming_without_or_with_a_damaged_checkpoint_is_an_error(tmp_path: Path) -> None:
     resume = config(tmp_path, resume=True)
     with pytest.raises(UserError, match="nothing to resume"):
-        training.fit(build(TINY), digits(64), digits(64), resume, TINY)
-    (tmp_path / training.CHECKPOINT).write_bytes(b"not a checkpoint")
+        fit(digits(64), digits(64), resume)
+    (tmp_path / checkpoint.FILE).write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="damaged"):
-        training.fit(build(TINY), digits(64), digits(64), resume, TINY)
+        fit(digits(64), digits(64), resume)
 
 
 @pytest.mark.parametrize("changes", [{"device": "tpu9"}, {"scheduler": "moon"}, {"optimizer": "moon"}])
 def test_unknown_devices_schedulers_and_optimizers_are_named(tmp_path: Path, changes: dict[str, str]) -> None:
     with pytest.raises(UserError, match=next(iter(changes.values()))):
-        training.fit(build(TINY), digits(64), digits(64), config(tmp_path, **changes), TINY)
+        fit(digits(64), digits(64), config(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "lr": 0.05},
+        {"optimizer": "muon"},
+        {"optimizer": "adamw", "layer_decay": 0.7},
+        {"scheduler": "step", "decay_every": 1},
+        {"scheduler": "plateau", "decay_every": 1},
+        {"accumulate": 2},
+        {"mixup": 0.2, "cutmix": 0.5},
+        {"balance": 1.0},
+        {"small_size": 24},
+        {"finetune": "gradual"},
+        {"precision": "bf16"},
+    ],
+    ids=str,
+)
+def test_every_way_to_train_learns_something(tmp_path: Path, changes: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    train = digits(256)
+    fit(train, train, config(tmp_path, epochs=6, **changes))
+    losses = [line["loss"] for line in records.read(tmp_path)]
+    assert losses[-1] < losses[0] - 0.05
+
+
+def test_accumulated_parts_make_the_update_of_the_whole_batch(tmp_path: Path) -> None:
+    """Without BatchNorm's statistics of a batch, which differ by design: here the network only has its classifier."""
+    train = digits(32)
+    start = build(TINY).state_dict()
+    found = []
+    for accumulate in (1, 4):
+        model = build(TINY)
+        model.load_state_dict(start)
+        settings = config(
+            tmp_path / str(accumulate), epochs=1, accumulate=accumulate, ema=0.0, finetune="head", **STILL
+        )
+        found.append(fit(train, None, settings, model)["fc.weight"])
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)
+
+
+def test_early_stopping_ends_after_its_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.5, 0.9, 0.7, 0.8, 0.85, 0.99])
+    monkeypatch.setattr(training.Run, "validate", lambda *_: {"val_accuracy": next(scores), "val_loss": 0.0})
+    fit(digits(32), digits(32), config(tmp_path, epochs=9, patience=3))
+    assert len(records.read(tmp_path)) == 5
+
+
+def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
+    model = build(TINY)
+    weights = fit(digits(64), None, config(tmp_path, ema=0.0), model)
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(weights[name], tensor)
+    assert "val_accuracy" not in records.read(tmp_path)[-1]
+
+
+def test_a_weight_says_how_often_an_epoch_sees_a_picture(tmp_path: Path) -> None:
+    few, many = digits(40).weighted(0.5), digits(60).weighted(2.0)
+    settings = config(tmp_path, batch_size=20)
+    run = training.Run(build(TINY), data.merge([few, many]), settings, TINY, devices.accelerator("cpu", "fp32"))
+    rows = torch.cat(list(run._batches()))
+    assert len(rows) == 140
+    assert (rows < 40).sum().item() == pytest.approx(20, abs=12)
+
+
+def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
+    sample = digits(600)
+    zeros, ones = (np.flatnonzero(sample.labels == label) for label in (0, 1))
+    uneven = sample.take(np.concatenate([zeros[:5], ones[:45]]))
+    settings = config(tmp_path, batch_size=50, balance=1.0)
+    run = training.Run(build(TINY), uneven, settings, TINY, devices.accelerator("cpu", "fp32"))
+    drawn = []
+    for run.progress.epoch in range(20):
+        drawn += [int(row) for rows in run._batches() for row in rows]
+    assert np.mean(np.array(drawn) < 5) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_teacher_is_learnt_from(tmp_path: Path) -> None:
+    train = digits(64)
+
+    def always_seven(pixels: torch.Tensor) -> torch.Tensor:
+        return torch.eye(10)[7].expand(len(pixels), 10)
+
+    model = build(TINY)
+    settings = config(tmp_path, epochs=30, distill=1.0, lr=1e-2, ema=0.0, **STILL)
+    model.load_state_dict(fit(train, None, settings, model, teacher=always_seven))
+    logits, _ = predict(model, Labelled.of(train, TINY.labels, torch.device("cpu")), TINY)
+    assert (logits.argmax(1) == 7).float().mean() > 0.9
+
+
+def test_half_precision_needs_a_gpu() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("has a GPU")
+    with pytest.raises(UserError, match="--precision fp16 needs a GPU"):
+        devices.accelerator("auto", "fp16")
+
+
+def test_a_device_out_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+    monkeypatch.setattr(training.Run, "_loss", full)
+    with pytest.raises(UserError, match=r"ran out of memory with batches of 32: try --accumulate 2"):
+        fit(digits(64), digits(64), config(tmp_path))
