@@ -61,8 +61,8 @@ the training data below, children's and other schools' above all, are read less 
 """
 
 
-INK = """Pictures are cropped to the ink, scaled to {share:.0%} of the side and centred, white on black, before the network
-sees them; `hwr.image` does that."""
+INK = """Pictures are cropped to the ink, scaled to {share:.0%} of the side and centred, white on black, before the
+network sees them; `hwr.image` does that."""
 PLAIN = "Pictures are plain: the middle square, in grey, scaled; `hwr.image` does that."
 
 

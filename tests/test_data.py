@@ -117,13 +117,12 @@ def test_svhn_files_are_read_in_grey_and_whole_for_plain_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from scipy.io import savemat
-    from torchvision import datasets
 
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (32, 32, 3, 5)).astype(np.uint8)  # SVHN keeps the sample's number last
     (tmp_path / "SVHN").mkdir()
     savemat(tmp_path / "SVHN" / "train_32x32.mat", {"X": pictures, "y": np.array([[1], [2], [10], [1], [5]])})
-    monkeypatch.setattr(datasets.svhn, "check_integrity", lambda *_: True)
+    monkeypatch.setattr("torchvision.datasets.utils.check_integrity", lambda *_: True)
     svhn = sources.read("svhn", "train", tmp_path)
     assert [svhn.targets[label][0] for label in svhn.labels] == ["1", "2", "0", "1", "5"]
     plain = data.fit_source(svhn, ModelConfig(labels=(), image_size=32, ink=False))
@@ -192,6 +191,11 @@ def test_a_missing_download_says_what_where_and_what_else(tmp_path: Path, monkey
 def test_unknown_sources_are_named(name: str) -> None:
     with pytest.raises(UserError, match=name):
         load(name)
+
+
+def test_a_file_is_also_found_beside_the_downloads(tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").write_bytes(PENS.read_bytes())
+    assert len(sources.read("mine.npz", "test", tmp_path)) == len(sources.read(str(PENS), "test", Path()))
 
 
 def test_empty_folders_and_damaged_pictures_are_named(tmp_path: Path) -> None:

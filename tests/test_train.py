@@ -1,17 +1,23 @@
 """train.py from the command line: a run on real data ends in a model; mistakes end in one line and status 2."""
 
+import ast
+import dataclasses
+import inspect
+import itertools
 import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import train
 from hwr import Recognizer, cli, sources
-from hwr.config import TrainConfig
+from hwr.options import RECIPES, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +46,7 @@ def test_the_sample_trains_a_model_that_reads_digits_it_never_saw(tmp_path: Path
 def mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
     monkeypatch.setattr(sys, "argv", ["train.py", *flags])
     with pytest.raises(SystemExit) as caught:
-        cli.run(train.main, TrainConfig, train.__doc__)
+        cli.run(train.main, TrainConfig, train.__doc__, RECIPES)
     assert caught.value.code == 2
     message = capsys.readouterr().err.strip()
     assert "Traceback" not in message
@@ -67,6 +73,16 @@ def test_mistakes_are_one_clear_line_and_status_2(
         (("--out", str(tmp_path / "full" / "notes.txt")), "cannot be written"),
         (("--architecture", "vit_tiny_patch16_224", *out), "timm ResNet"),
         (("--validation", "2", *out), "--validation 2.0: expected a share between 0 and 1"),
+        (("--model-args", "wide", *out), "--model-args wide: not JSON"),
+        (("--model-args", '{"wings": 2}', *out), "wings"),
+        (("--weights", "1", "2", *out), "expected one for each of --data"),
+        (("--batch-size", "10", "--accumulate", "3", *out), "--accumulate 3 does not divide --batch-size 10"),
+        (("--small-size", "64", *out), "--small-size 64: expected 16 to 48"),
+        (("--validation", "0", "--patience", "2", *out), "--validation 0 leaves none"),
+        (("--init", str(tmp_path / "nowhere"), *out), "no such model directory"),
+        (("--init", "imagenet", *out), "--init imagenet has no weights for resnet18 with"),
+        (("--recipe", "cake", *out), "cake"),
+        (("--finetune", "tail", *out), "tail"),
         (("--data", *out), "names no source"),
         (("--epochs", "0", *out), "--epochs 0: expected at least 1"),
         (("--epochs", "many", *out), "--epochs: invalid literal"),
@@ -95,15 +111,92 @@ def test_a_mistyped_flag_is_one_line_in_a_real_process(tmp_path: Path, encoding:
     assert done.stderr.count("\n") == 1
 
 
-def test_help_names_every_flag_with_its_default() -> None:
-    done = subprocess.run(
-        [sys.executable, "train.py", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "100"},
-    )
+def shown_help(*flags: str) -> str:
+    settings = os.environ | {"COLUMNS": "100"}
+    command = [sys.executable, "train.py", *flags, "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=settings, check=True).stdout
+
+
+def test_help_is_grouped_and_names_every_flag_with_its_default() -> None:
+    shown = shown_help()
+    for group in ("data", "start", "optimisation", "regularisation", "augmentation", "run"):
+        assert f"─ {group} options ─" in shown
     for name, value in TrainConfig().to_dict().items():
-        assert f"--{name.replace('_', '-')}" in done.stdout
+        assert f"--{name.replace('_', '-')}" in shown
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            assert f"(default: {value})" in done.stdout
+            assert f"(default: {value})" in " ".join(shown.replace("│", " ").split())
+
+
+def test_every_flag_has_one_line_of_help() -> None:
+    for group in TrainConfig.__mro__:
+        if dataclasses.is_dataclass(group) and group is not TrainConfig:
+            texts = tyro_help(group)
+            for field in dataclasses.fields(group):
+                assert 5 < len(texts[field.name]) < 240, field.name
+
+
+def tyro_help(group: type) -> dict[str, str]:
+    """Each field's docstring, read from the source."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(group))).body[0].body  # type: ignore[attr-defined]
+    pairs = itertools.pairwise(body)
+    return {a.target.id: b.value.value for a, b in pairs if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr)}  # type: ignore[union-attr,attr-defined,misc]
+
+
+def test_a_recipe_sets_defaults_that_flags_beside_it_override() -> None:
+    shown = " ".join(shown_help("--recipe", "mnist", "--epochs", "3").replace("│", " ").split())
+    assert "(default: mnist)" in shown
+    assert f"(default: {RECIPES['mnist']['epochs']})" in shown
+    parsed: list[TrainConfig] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train.py", "--epochs", "3", "--recipe=mnist", "--seed", "4"])
+        cli.run(parsed.append, TrainConfig, train.__doc__, RECIPES)
+    assert (parsed[0].epochs, parsed[0].seed, parsed[0].data) == (3, 4, ("mnist",))
+    assert parsed[0].image_size == RECIPES["mnist"]["image_size"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_a_valid_configuration(name: str) -> None:
+    TrainConfig(**RECIPES[name])
+
+
+@pytest.mark.slow
+def test_a_few_samples_of_a_hand_fine_tune_the_bundled_model(tmp_path: Path) -> None:
+    """Five letters that nobody has seen as classes, and two that the model knows."""
+    for label in ("Ж", "Ω", "A"):
+        (tmp_path / "mine" / label).mkdir(parents=True)
+    pens = sources.read(str(ROOT / "tests" / "data" / "pens.npz"), "test", Path())
+    for i in range(15):
+        label = ("Ж", "Ω", "A")[i % 3]
+        ink = pens.ink(i)
+        assert ink is not None
+        Image.fromarray(255 - ink).save(tmp_path / "mine" / label / f"{i}.png")
+    out = tmp_path / "model"
+    flags = ["--recipe", "personal", "--data", str(tmp_path / "mine"), "--out", str(out)]
+    done = subprocess.run([sys.executable, "train.py", *flags], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    bundled, mine = Recognizer.from_pretrained(), Recognizer.from_pretrained(out)
+    assert set(mine.labels()) == {*bundled.labels(), "Ж", "Ω"}
+    assert mine.config.temperature == bundled.config.temperature
+    assert "parameters learn, 6" in done.stdout
+    learning = int(done.stdout.split(" of ")[0].split()[-1].replace(",", ""))
+    assert learning == len(mine.config.labels) * 257, "more than the classifier learns"
+
+
+@pytest.mark.slow
+def test_plain_pictures_train_a_resnet50_in_one_channel_at_224_pixels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label, shade in (("night", 40), ("day", 200)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for i in range(6):
+            photo = rng.normal(shade, 20, (60, 90, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(photo).save(tmp_path / "photos" / label / f"{i}.jpg")
+    out = tmp_path / "model"
+    flags = ["--data", str(tmp_path / "photos"), "--no-ink", "--architecture", "resnet50", "--image-size", "224"]
+    flags += ["--epochs", "1", "--batch-size", "4", "--out", str(out), "--validation", "0.2"]
+    done = subprocess.run([sys.executable, "train.py", *flags], cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((out / "config.json").read_text())
+    assert settings["architecture"] == "resnet50"
+    assert settings["hwr"]["ink"] is False
+    assert settings["pretrained_cfg"]["input_size"] == [1, 224, 224]
+    assert sum(Recognizer.from_pretrained(out).top_k(photo).values()) == pytest.approx(1, abs=1e-4)

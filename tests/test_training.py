@@ -318,7 +318,7 @@ def test_unknown_devices_schedulers_and_optimizers_are_named(tmp_path: Path, cha
 def test_every_way_to_train_learns_something(tmp_path: Path, changes: dict[str, object]) -> None:
     torch.manual_seed(0)
     train = digits(256)
-    fit(train, train, config(tmp_path, epochs=6, **changes))
+    fit(train, train, config(tmp_path, epochs=18 if "finetune" in changes else 6, **changes))
     losses = [line["loss"] for line in records.read(tmp_path)]
     assert losses[-1] < losses[0] - 0.05
 
