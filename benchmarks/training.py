@@ -61,7 +61,7 @@ class PerSample(Dataset[Any]):
                     float(np.degrees(np.arctan(config.shear))),
                     transforms.InterpolationMode.BILINEAR,
                 ),
-                transforms.ElasticTransform(config.elastic * size * size / 4, size / 4),
+                transforms.ElasticTransform(config.elastic * size * size / 8, size / 8),
                 lambda pixels: change_gain(pixels[None], config.gain)[0],
                 transforms.RandomErasing(config.occlusion, (0.01, 0.1)),
                 transforms.Normalize([0.2], [0.35]),

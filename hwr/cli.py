@@ -93,6 +93,6 @@ def _one_line(message: str) -> str:
     lines = [line.strip(FRAME) for line in message.splitlines()]
     joined = "\n".join("" if line[:1] in "╭╰" or set(line) <= RULE else line for line in lines)
     parts = [part.strip().split("\n") for part in joined.split("\n\n") if part.strip()]
-    said = next((part for part in parts if ":" in part[0]), parts[0])
+    said = next((part for part in parts if ":" in part[0] or "--" in part[0]), parts[0])  # not the title
     guess = next((part[:2] for part in parts if part[0].startswith("Perhaps you meant")), [])
     return ". ".join(" ".join(" ".join(part).split()) for part in (said, guess) if part)

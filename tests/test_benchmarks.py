@@ -1,13 +1,15 @@
 """benchmarks/: what the README's figures are measured with."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, robustness, speed
-from hwr import Recognizer, sources
-from hwr.config import DIGITS
+from benchmarks import accuracy, personal, robustness, speed, training
+from hwr import Recognizer, data, hub, sources
+from hwr.config import DIGITS, ModelConfig, UserError
+from hwr.options import TrainConfig
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 
@@ -59,3 +61,36 @@ def test_speed_compares_in_pairs() -> None:
     assert "".join(calls) == "ab" * 25
     assert first >= 0 <= second
     assert Recognizer.from_pretrained().top_k(speed.editor_value(), 1, "digits").keys() == {"7"}
+
+
+def test_a_hand_is_learnt_from_the_first_samples_of_every_class() -> None:
+    labels = np.array([3, 3, 5, 3, 5, 7])
+    assert personal.chosen(labels, 1).tolist() == [True, False, True, False, False, True]
+    assert personal.chosen(labels, 2).tolist() == [True, True, True, False, True, True]
+
+
+def test_only_writers_that_the_model_never_saw_are_measured(tmp_path: Path) -> None:
+    pens = data.load(str(PENS), "train", ModelConfig(labels=(), image_size=32), Path())
+    writers = np.unique(pens.groups)
+    (tmp_path / hub.CONFIG).write_text(
+        json.dumps({"hwr": {"held_out": {"pens": [int(writers[0]), 9999], "others": [int(writers[1])]}}})
+    )
+    assert personal.held_out(tmp_path, pens) == [writers[0]]
+    (tmp_path / hub.CONFIG).write_text(json.dumps({"hwr": {}}))
+    with pytest.raises(UserError, match="kept out of its training"):
+        personal.held_out(tmp_path, pens)
+
+
+def test_writers_count_alike_however_much_they_wrote() -> None:
+    found = personal.summary([(0.5, 0.7, 2.0, 100), (0.9, 0.8, 4.0, 300)])
+    assert (found["writers"], found["pictures"], found["better"], found["worse"]) == (2, 400, 1, 1)
+    assert (found["before"], found["after"], found["seconds"]) == pytest.approx((0.7, 0.75, 3.0))
+
+
+def test_the_plain_recipe_augments_each_picture_in_its_own_way() -> None:
+    ink = data.load("sample", "train", ModelConfig(labels=(), image_size=32), Path())
+    pictures = training.PerSample(ink, TrainConfig())
+    first, label = pictures[0]
+    assert first.shape == (1, 32, 32)
+    assert label == ink.labels[0]
+    assert not first.equal(pictures[0][0])

@@ -122,7 +122,8 @@ def test_svhn_files_are_read_in_grey_and_whole_for_plain_pictures(
     pictures = rng.integers(0, 256, (32, 32, 3, 5)).astype(np.uint8)  # SVHN keeps the sample's number last
     (tmp_path / "SVHN").mkdir()
     savemat(tmp_path / "SVHN" / "train_32x32.mat", {"X": pictures, "y": np.array([[1], [2], [10], [1], [5]])})
-    monkeypatch.setattr("torchvision.datasets.utils.check_integrity", lambda *_: True)
+    for module in ("utils", "svhn"):
+        monkeypatch.setattr(f"torchvision.datasets.{module}.check_integrity", lambda *_: True)
     svhn = sources.read("svhn", "train", tmp_path)
     assert [svhn.targets[label][0] for label in svhn.labels] == ["1", "2", "0", "1", "5"]
     plain = data.fit_source(svhn, ModelConfig(labels=(), image_size=32, ink=False))
