@@ -19,10 +19,11 @@ from hwr import card, cli, devices, examine, hub, prepare, records, report, star
 from hwr.config import ModelConfig, UserError
 from hwr.model import count_parameters, freeze, open_stages
 from hwr.options import RECIPES, TrainConfig
+from hwr.run import Weights
 
 
 def main(config: TrainConfig) -> None:
-    accelerator = devices.accelerator(config.device, config.precision)
+    accelerator = devices.accelerator(config.device, config.precision, config.finetune == "full")
     if accelerator.is_main_process:
         check_output(config)
     seed_everything(config.seed)
@@ -81,7 +82,7 @@ def introduce(
 def save(
     config: TrainConfig,
     model_config: ModelConfig,
-    weights: training.Weights,
+    weights: Weights,
     writers: dict[str, list[int]],
     measured: dict[str, Any],
 ) -> None:

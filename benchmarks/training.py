@@ -23,9 +23,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from tqdm import tqdm
 
-from hwr import cli, data, devices, start, training
+from hwr import cli, data, devices, start
 from hwr.augment import Augmentation, change_gain, change_strokes
 from hwr.options import TrainConfig
+from hwr.run import Run
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def our_steps(config: TrainConfig, ink: data.InkSet, accelerator: Any, options: 
     begun = start.find(config)
     model, described = start.begin(begun, ink.classes(), config)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    run = training.Run(model, ink, config, described, accelerator)
+    run = Run(model, ink, config, described, accelerator)
     model.train()
 
     def timed() -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 
 from hwr.config import UserError
 
@@ -23,15 +23,19 @@ def pick_device(name: str) -> torch.device:
         raise UserError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def accelerator(device: str, precision: str) -> Accelerator:
-    """accelerate's view of this process: alone on ``device``, or one of several that a launcher started."""
+def accelerator(device: str, precision: str, all_learns: bool = True) -> Accelerator:
+    """accelerate's view of this process: alone on ``device``, or one of several that a launcher started.
+
+    Unless ``all_learns``, several processes expect that some parameters get no gradient.
+    """
     found = pick_device(device)
     if found.index:
         torch.cuda.set_device(found)  # accelerate takes the current one
     if precision == "fp16" and found.type == "cpu":
         raise UserError("--precision fp16 needs a GPU: take bf16 or fp32 on a CPU")
     chosen = pick_precision(found) if precision == "auto" else precision
-    return Accelerator(mixed_precision=MIXED[chosen], cpu=found.type == "cpu")
+    several = DistributedDataParallelKwargs(find_unused_parameters=not all_learns)
+    return Accelerator(mixed_precision=MIXED[chosen], cpu=found.type == "cpu", kwargs_handlers=[several])
 
 
 def pick_precision(device: torch.device) -> str:

@@ -25,19 +25,19 @@ def loss(logits: torch.Tensor, allowed: torch.Tensor, smoothing: float = 0.0) ->
 def soft_loss(
     logits: torch.Tensor, allowed: torch.Tensor, prior: torch.Tensor, weight: float, smoothing: float = 0.0
 ) -> torch.Tensor:
-    """``loss``, with ``weight`` of it against fixed shares of the allowed classes: ``prior``, rows that sum to 1.
+    """``loss`` of each sample, (N,), with ``weight`` of it against fixed shares of the allowed classes, ``prior``.
 
     Where one class is allowed this is ``loss``. For a letter of unknown case, 0 leaves the case to the network and 1
     teaches the prior.
     """
     fixed = (prior * F.log_softmax(logits, 1)).sum(1)
     likely = torch.lerp(log_likelihood(logits, allowed), fixed, weight)
-    return -((1 - smoothing) * likely + smoothing * _uniform(logits)).mean()
+    return -((1 - smoothing) * likely + smoothing * _uniform(logits))
 
 
 def distillation_loss(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Mean cross entropy, (), against a teacher's probabilities (N, C) (Hinton, Vinyals and Dean 2015, at T = 1)."""
-    return F.cross_entropy(logits, taught)
+    """Cross entropy, (N,), against a teacher's probabilities (N, C) (Hinton, Vinyals and Dean 2015, at T = 1)."""
+    return F.cross_entropy(logits, taught, reduction="none")
 
 
 def _uniform(logits: torch.Tensor) -> torch.Tensor:

@@ -94,15 +94,11 @@ class Teacher:
         """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
         model, self.config = hub.load(folder)
         self.model = model.to(device).to(memory_format=torch.channels_last)
-        columns = [
-            (i, self.config.labels.index(label)) for i, label in enumerate(labels) if label in self.config.labels
-        ]
-        if not columns:
+        same = [[mine == its for mine in labels] for its in self.config.labels]
+        self.map = torch.tensor(same, dtype=torch.float32, device=device)  # (its classes, C)
+        if not self.map.any():
             raise UserError(f"--teacher {folder} knows none of the classes that are to be learnt")
-        self.map = torch.zeros(len(self.config.labels), len(labels), device=device)
-        for i, j in columns:
-            self.map[j, i] = 1
-        self.knows = self.map.any(0)  # (C,)
+        self.knows = self.map.any(0)
 
     @torch.no_grad()
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -36,10 +36,11 @@ MAY_IMPORT = {
     "checkpoint": {"config", "hub"},
     "optimisation": {"config", "options"},
     "labelled": {"config", "data", "devices", "image"},
-    "training": {
+    "run": {
         *{"augment", "checkpoint", "config", "data", "devices", "image", "labelled", "metrics"},
         *{"model", "optimisation", "options", "records"},
     },
+    "training": {"config", "data", "devices", "labelled", "options", "run"},
     "examine": {"config", "data", "labelled", "metrics", "prepare"},
     "__init__": {"config", "recognizer"},
 }

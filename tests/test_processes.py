@@ -58,6 +58,15 @@ def test_two_processes_measure_every_picture_exactly_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_two_processes_train_a_part_of_the_network(tmp_path: Path) -> None:
+    flags = ["--no-dedupe", "--epochs", "2", "--image-size", "16", "--device", "cpu", "--finetune", "gradual"]
+    flags += ["--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}', "--batch-size", "512"]
+    done = launch("train.py", *flags, "--out", str(tmp_path / "model"))
+    assert done.returncode == 0, done.stderr
+    assert [line["epoch"] for line in records.read(tmp_path / "model")] == [1, 2]
+
+
+@pytest.mark.slow
 def test_two_processes_reach_the_result_of_one(tmp_path: Path) -> None:
     flags = ["--no-dedupe", "--epochs", "6", "--image-size", "32", "--device", "cpu"]
     flags += ["--architecture", "resnet18", "--model-args", '{"channels": [16, 32, 64, 128]}']

@@ -18,6 +18,7 @@ from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 from hwr.model import build, count_parameters, freeze, open_stages
 from hwr.options import TrainConfig
+from hwr.run import Run, Weights
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 STILL = {
@@ -52,7 +53,7 @@ def fit(
     model: torch.nn.Module | None = None,
     model_config: ModelConfig = TINY,
     teacher: Any = None,
-) -> training.Weights:
+) -> Weights:
     accelerator = devices.accelerator(settings.device, settings.precision)
     model = build(model_config) if model is None else model
     return training.fit(model, train, val, settings, model_config, accelerator, teacher)
@@ -229,16 +230,16 @@ def test_confidence_is_the_best_probability_or_that_it_is_no_outlier() -> None:
 def test_the_prior_of_a_letter_of_unknown_case_counts_as_much_as_its_weight() -> None:
     logits = torch.tensor([[1.0, 2.0, 0.0]], requires_grad=True)
     allowed, prior = torch.tensor([[True, True, False]]), torch.tensor([[0.8, 0.2, 0.0]])
-    free, fixed = (metrics.soft_loss(logits, allowed, prior, weight) for weight in (0.0, 1.0))
+    free, fixed = (metrics.soft_loss(logits, allowed, prior, weight).mean() for weight in (0.0, 1.0))
     torch.testing.assert_close(free, metrics.loss(logits, allowed))
     torch.testing.assert_close(fixed, torch.nn.functional.cross_entropy(logits, prior))
-    half = metrics.soft_loss(logits, allowed, prior, 0.5)
+    half = metrics.soft_loss(logits, allowed, prior, 0.5).mean()
     torch.testing.assert_close(half, (free + fixed) / 2)
 
 
 def test_a_known_class_costs_the_same_with_any_weight_of_the_prior() -> None:
     logits, allowed = torch.randn(8, 5), torch.eye(5, dtype=torch.bool)[torch.arange(8) % 5]
-    known = metrics.soft_loss(logits, allowed, allowed.float(), 0.7, 0.1)
+    known = metrics.soft_loss(logits, allowed, allowed.float(), 0.7, 0.1).mean()
     torch.testing.assert_close(known, metrics.loss(logits, allowed, 0.1))
 
 
@@ -264,11 +265,11 @@ def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path, monkeypatch: py
     scores = iter([0.5, 0.9, 0.7])
     seen: list[torch.Tensor] = []
 
-    def validate(self: training.Run, held: Labelled) -> dict[str, float]:
+    def validate(self: Run, held: Labelled) -> dict[str, float]:
         seen.append(self.kept.state_dict()["fc.bias"].clone())
         return {"val_accuracy": next(scores), "val_loss": 0.0}
 
-    monkeypatch.setattr(training.Run, "validate", validate)
+    monkeypatch.setattr(Run, "validate", validate)
     weights = fit(digits(64), digits(64), config(tmp_path))
     torch.testing.assert_close(weights["fc.bias"], seen[1])
     assert not seen[1].equal(seen[2])
@@ -340,7 +341,7 @@ def test_accumulated_parts_make_the_update_of_the_whole_batch(tmp_path: Path) ->
 
 def test_early_stopping_ends_after_its_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.5, 0.9, 0.7, 0.8, 0.85, 0.99])
-    monkeypatch.setattr(training.Run, "validate", lambda *_: {"val_accuracy": next(scores), "val_loss": 0.0})
+    monkeypatch.setattr(Run, "validate", lambda *_: {"val_accuracy": next(scores), "val_loss": 0.0})
     fit(digits(32), digits(32), config(tmp_path, epochs=9, patience=3))
     assert len(records.read(tmp_path)) == 5
 
@@ -356,7 +357,7 @@ def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
 def test_a_weight_says_how_often_an_epoch_sees_a_picture(tmp_path: Path) -> None:
     few, many = digits(40).weighted(0.5), digits(60).weighted(2.0)
     settings = config(tmp_path, batch_size=20)
-    run = training.Run(build(TINY), data.merge([few, many]), settings, TINY, devices.accelerator("cpu", "fp32"))
+    run = Run(build(TINY), data.merge([few, many]), settings, TINY, devices.accelerator("cpu", "fp32"))
     rows = torch.cat(list(run._batches()))
     assert len(rows) == 140
     assert (rows < 40).sum().item() == pytest.approx(20, abs=12)
@@ -367,7 +368,7 @@ def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
     zeros, ones = (np.flatnonzero(sample.labels == label) for label in (0, 1))
     uneven = sample.take(np.concatenate([zeros[:5], ones[:45]]))
     settings = config(tmp_path, batch_size=50, balance=1.0)
-    run = training.Run(build(TINY), uneven, settings, TINY, devices.accelerator("cpu", "fp32"))
+    run = Run(build(TINY), uneven, settings, TINY, devices.accelerator("cpu", "fp32"))
     drawn = []
     for run.progress.epoch in range(20):
         drawn += [int(row) for rows in run._batches() for row in rows]
@@ -377,12 +378,15 @@ def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
 def test_a_teacher_is_learnt_from(tmp_path: Path) -> None:
     train = digits(64)
 
-    def always_seven(pixels: torch.Tensor) -> torch.Tensor:
-        return torch.eye(10)[7].expand(len(pixels), 10)
+    class AlwaysSeven:
+        knows = torch.ones(10, dtype=torch.bool)
+
+        def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.eye(10)[7].expand(len(pixels), 10)
 
     model = build(TINY)
     settings = config(tmp_path, epochs=30, distill=1.0, lr=1e-2, ema=0.0, **STILL)
-    model.load_state_dict(fit(train, None, settings, model, teacher=always_seven))
+    model.load_state_dict(fit(train, None, settings, model, teacher=AlwaysSeven()))
     logits, _ = predict(model, Labelled.of(train, TINY.labels, torch.device("cpu")), TINY)
     assert (logits.argmax(1) == 7).float().mean() > 0.9
 
@@ -398,6 +402,6 @@ def test_a_device_out_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch: p
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
-    monkeypatch.setattr(training.Run, "_loss", full)
+    monkeypatch.setattr(Run, "_loss", full)
     with pytest.raises(UserError, match=r"ran out of memory with batches of 32: try --accumulate 2"):
         fit(digits(64), digits(64), config(tmp_path))
