@@ -270,7 +270,16 @@ HANDWRITING = {
     "gain": 0.2,
     "occlusion": 0.15,
 }
-MNIST = {"data": ("mnist",), "image_size": 32, "epochs": 20, "small_size": 24, "small_share": 0.5, "mixup": 0.1}
+MNIST = {
+    "data": ("mnist",),
+    "model_args": '{"channels": [24, 48, 96, 192]}',
+    "image_size": 32,
+    "epochs": 20,
+    "small_size": 24,
+    "small_share": 0.6,
+    "elastic": 0.035,
+    "mixup": 0.1,
+}
 PERSONAL = {
     "init": "bundled",
     "keep_labels": True,
