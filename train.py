@@ -89,10 +89,8 @@ def save(
     notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": writers}
     hub.save(config.out, weights, model_config, notes, measured)
     hub.write(config.out / hub.CARD, card.write(model_config, notes, measured).encode())
-    history = records.read(config.out)
-    hub.write(
-        config.out / report.CURVES, report.learning_curves(history, f"{config.out.name}: {', '.join(config.data)}")
-    )
+    title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
+    hub.write(config.out / report.CURVES, report.learning_curves(records.read(config.out), title))
     records.Records(config.out).finish(measured)
 
 

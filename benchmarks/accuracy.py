@@ -12,6 +12,7 @@ import json
 import platform
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,8 +175,11 @@ def table(results: dict[str, dict[str, float]], strange: dict[str, Any]) -> str:
         lines.append(f"| {name} | {r['n']:,} | {r['accuracy']:.2%} | {interval} | {r['calibration_error']:.2%} |")
     kinds = ", ".join(f"{name} {share:.0%}" for name, share in strange["by_kind"].items())
     accepted = ", ".join(f"{name} {share:.1%}" for name, share in strange["accepted"].items())
-    lines += ["", f"Rejected as no character: {strange['rejected']:.1%} of {strange['n']:,} scribbles and symbols of"]
-    lines += [f"kinds that were held out from training ({kinds}). Accepted: {accepted}."]
+    said = (
+        f"Rejected as no character: {strange['rejected']:.1%} of {strange['n']:,} scribbles and symbols of kinds that "
+        f"were held out from training. By kind, also of those trained on: {kinds}. Accepted of the tests: {accepted}."
+    )
+    lines += ["", *textwrap.wrap(said, 118)]
     return "\n".join(lines) + "\n"
 
 

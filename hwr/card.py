@@ -30,7 +30,7 @@ tags:
 # A handwriting recogniser
 
 A `{architecture}` of timm with a 1-channel stem, {size} x {size} pixels, {count} classes: {labels}.
-
+{other}
 ```python
 from hwr import Recognizer
 
@@ -63,6 +63,11 @@ the training data below, children's and other schools' above all, are read less 
 
 INK = """Pictures are cropped to the ink, scaled to {share:.0%} of the side and centred, white on black, before the
 network sees them; `hwr.image` does that."""
+OTHERS = f"""One class more, `{OTHER}`, is what is no character: `Recognizer` never answers it, and is unsure instead.
+"""
+DRAWN = (
+    "- scribbles drawn at random and symbols of the Hershey fonts (A. V. Hershey, U. S. National Bureau of Standards)"
+)
 PLAIN = "Pictures are plain: the middle square, in grey, scaled; `hwr.image` does that."
 
 
@@ -73,6 +78,8 @@ def write(config: ModelConfig, notes: dict[str, Any], measured: dict[str, Any]) 
         f"{n:,} near-duplicates of {name} were removed from training."
         for name, n in measured["near_duplicates_removed"].items()
     ]
+    training = notes["training"]
+    drawn = [DRAWN] if training.get("outliers") else []
     characters = [label for label in config.labels if label != OTHER]
     return TEMPLATE.format(
         architecture=config.architecture,
@@ -80,10 +87,11 @@ def write(config: ModelConfig, notes: dict[str, Any], measured: dict[str, Any]) 
         seen=INK.format(share=config.ink_fraction) if config.ink else PLAIN,
         count=len(characters),
         labels=" ".join(characters),
+        other=OTHERS if OTHER in config.labels else "",
         rejection=_rejection(measured),
         removed="\n".join(removed) + "\n" if removed else "",
         rows="\n".join(_row(name, result) for name, result in sets.items()),
-        data="\n".join(f"- {attribution(source)}" for source in notes["training"]["data"]),
+        data="\n".join([*(f"- {attribution(source)}" for source in training["data"]), *drawn]),
     )
 
 

@@ -76,6 +76,7 @@ class Run:
         self.batch = min(config.batch_size, self.drawn)
         self.steps = max(1, self.drawn // self.batch)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
+        model.requires_grad_(True)  # the optimizer must know what is unfrozen later
         self.optimizer = accelerator.prepare_optimizer(optimisation.optimizer(model, config))
         self.scheduler = optimisation.schedule(self.optimizer.optimizer, config, self.steps)
         self.plateau = optimisation.plateau(self.optimizer.optimizer, config)

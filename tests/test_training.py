@@ -82,10 +82,17 @@ def test_wrong_arguments_are_named() -> None:
 def test_frozen_stages_do_not_learn_and_keep_their_batchnorm_statistics(tmp_path: Path) -> None:
     model = build(TINY)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    for finetune, learning in (("head", {"fc"}), ("last-stage", {"fc", "layer4"})):
+    everything = {"fc", "layer4", "layer3", "layer2", "layer1", "conv1", "bn1"}
+    for finetune, epochs, learning in (
+        ("head", 1, {"fc"}),
+        ("last-stage", 1, {"fc", "layer4"}),
+        ("gradual", 2, everything - {"layer1", "conv1", "bn1"}),
+        ("gradual", 6, everything),
+    ):
         model.load_state_dict(before)
-        settings = config(tmp_path / finetune, epochs=1, finetune=finetune, ema=0.0)
-        after = fit(digits(96), digits(32), settings, model)
+        freeze(model, 1)  # whatever was frozen before
+        settings = config(tmp_path / f"{finetune}{epochs}", epochs=epochs, finetune=finetune, ema=0.0)
+        after = fit(digits(96), None, settings, model)
         changed = {name.split(".")[0] for name in before if not before[name].equal(after[name])}
         assert changed == learning
 
