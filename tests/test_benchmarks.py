@@ -94,3 +94,12 @@ def test_the_plain_recipe_augments_each_picture_in_its_own_way() -> None:
     assert first.shape == (1, 32, 32)
     assert label == ink.labels[0]
     assert not first.equal(pictures[0][0])
+
+
+def test_the_plain_recipes_labels_name_the_same_characters() -> None:
+    ink = data.load("sample", "train", ModelConfig(labels=(), image_size=32), Path())
+    plain = training.one_class_each(ink)
+    assert 0 < len(plain) < len(ink)
+    assert [plain.targets[label] for label in np.unique(plain.labels)] == [(name,) for name in plain.classes()]
+    known = [ink.targets[label] for label in ink.labels if len(ink.targets[label]) == 1]
+    assert [plain.targets[label] for label in plain.labels] == known
