@@ -41,7 +41,13 @@ def main(config: TrainConfig) -> None:
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)
     if accelerator.is_main_process:
-        save(config, model_config, weights, sets.writers, measured)
+        try:
+            save(config, model_config, weights, sets.writers, measured)
+        except OSError as error:
+            raise UserError(
+                f"the model cannot be written to {config.out}: {error.strerror}. Its weights are in the checkpoint: "
+                f"make room, then finish with --resume --out {config.out}"
+            ) from None
         tell(config, measured)
 
 

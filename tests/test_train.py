@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import train
-from hwr import Recognizer, cli, sources
+from hwr import Recognizer, cli, hub, sources
 from hwr.options import RECIPES, TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +94,29 @@ def test_mistakes_are_one_clear_line_and_status_2(
         assert message.startswith("train.py: "), message
         assert words in message
         assert not [line for line in progress if line.strip() and "img/s" not in line]
+
+
+def test_a_model_that_cannot_be_written_is_finished_from_its_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out, write = tmp_path / "model", hub.write
+    flags = ["--no-dedupe", "--epochs", "1", "--image-size", "16", "--device", "cpu", "--out", str(out)]
+    flags += ["--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}']
+
+    def full(path: Path, content: bytes) -> None:
+        if path.name == hub.WEIGHTS:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "write", full)
+        message = mistake(monkeypatch, capsys, *flags).splitlines()[-1]
+    assert "No space left on device" in message
+    assert f"--resume --out {out}" in message
+    assert not (out / hub.CONFIG).exists(), "a config without its weights"
+    monkeypatch.setattr(sys, "argv", ["train.py", *flags, "--resume"])
+    cli.run(train.main, TrainConfig, train.__doc__, RECIPES)
+    assert len(Recognizer.from_pretrained(out).labels()) == 62
 
 
 def test_unknown_flags_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
