@@ -150,8 +150,7 @@ def augmentation_share(
     config: TrainConfig, ink: data.InkSet, device: torch.device, options: Options, step: float
 ) -> float:
     """Seconds of one batch's augmentation (median of 20) over those of a whole step."""
-    names = ("degrees", "shear", "scale", "shift", "elastic", "stroke", "blur", "gain", "occlusion")
-    augment = Augmentation(**{name: getattr(config, name) for name in names})
+    augment = Augmentation.of(config)
     pixels = torch.from_numpy(ink.images[: options.batch_size])[:, None].to(device).float() / 255
     return statistics.median(elapsed(lambda: augment(pixels), 1, device) for _ in range(20)) / step
 

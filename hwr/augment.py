@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from timm.data.mixup import cutmix_bbox_and_lam
@@ -25,6 +26,11 @@ class Augmentation:
     blur: float = 0.0
     gain: float = 0.0
     occlusion: float = 0.0
+
+    @classmethod
+    def of(cls, config: Any) -> Augmentation:
+        """The strengths in a configuration's fields of the same names."""
+        return cls(**{f.name: getattr(config, f.name) for f in fields(cls)})
 
     def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
         """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape, or ``size`` pixels a side."""

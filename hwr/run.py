@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -83,7 +83,7 @@ class Run:
         self.network = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
         if config.compile:
             self.network = torch.compile(self.network)
-        self.augment = Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
+        self.augment = Augmentation.of(config)
         self.records = Records(config.out, enabled=accelerator.is_main_process)
         self.progress = Progress()
         self.best: dict[str, float] = {}
