@@ -16,6 +16,7 @@ from hwr.image import fit
 from hwr.sources import EMNIST_CAPITALS, Source, Split, Target, names, read
 
 CHUNK = 2000  # samples fitted between two moves of the progress bar
+OFTENER = 20.0  # times at most that what is left of a thinned class is seen: more would be learning by heart
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,19 @@ class InkSet:
         images, labels, groups = self.images[rows], self.labels[rows], self.groups[rows]
         return replace(self, images=images, labels=labels, groups=groups, weights=weights)
 
-    def weighted(self, weight: float) -> InkSet:
-        """The same samples, each seen so often an epoch."""
-        return replace(self, weights=np.full(len(self), weight, np.float32))
+    def weighted(self, weight: float | NDArray[np.float32]) -> InkSet:
+        """The same samples, seen so many times as often an epoch."""
+        before = np.ones(len(self), np.float32) if self.weights is None else self.weights
+        return replace(self, weights=before * np.float32(weight))
+
+    def thinned(self, keep: NDArray[np.bool_]) -> InkSet:
+        """The chosen samples, seen so much oftener that classes stay as frequent as they are in the whole."""
+        count = len(self.targets)
+        before, left = (np.bincount(labels, minlength=count) for labels in (self.labels, self.labels[keep]))
+        if (before == left).all():
+            return self
+        oftener = np.minimum(before / np.maximum(left, 1), OFTENER).astype(np.float32)
+        return self.take(keep).weighted(oftener[self.labels[keep]])
 
     def membership(self, labels: tuple[str, ...]) -> torch.Tensor:
         """bool (len(targets), len(labels)): which of a model's classes each target allows.

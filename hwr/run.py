@@ -71,7 +71,6 @@ class Run:
         self.accelerator, self.device = accelerator, accelerator.device
         self.data = Labelled.of(train, model_config.labels, self.device)
         self.chances = _chances(train, config.balance)
-        self.repeats = bool(config.balance) or (train.weights is not None and bool(train.weights.max() > 1))
         self.drawn = train.drawn_per_epoch
         self.batch = min(config.batch_size, self.drawn)
         self.steps = max(1, self.drawn // self.batch)
@@ -145,7 +144,7 @@ class Run:
         if self.chances is None:
             order = torch.randperm(len(self.data), generator=generator)
         else:
-            order = torch.multinomial(self.chances, self.drawn, self.repeats, generator=generator)
+            order = draw(self.chances, self.drawn, generator)
         wanted = self.steps * self.batch
         world = self.accelerator
         for rows in order[:wanted].split(self.batch)[self.progress.step :]:
@@ -269,6 +268,18 @@ class Run:
 def _rank(score: dict[str, float]) -> tuple[float, ...]:
     """Later sizes beat earlier ones; then accuracy, then the lower loss."""
     return (score.get("size", 0), score.get("val_accuracy", -1.0), -score.get("val_loss", torch.inf))
+
+
+def draw(chances: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+    """``n`` rows in random order, each drawn as often as its share of n says, give or take less than one.
+
+    Systematic sampling (Madow 1949): equal steps along the chances, laid end to end in random order.
+    """
+    shuffled = torch.randperm(len(chances), generator=generator)
+    ends = chances[shuffled].double().cumsum(0)
+    marks = (torch.arange(n) + torch.rand(1, generator=generator).double()) * (ends[-1] / n)
+    rows = shuffled[torch.searchsorted(ends, marks).clamp(max=len(chances) - 1)]
+    return rows[torch.randperm(n, generator=generator)]
 
 
 def _chances(train: InkSet, balance: float) -> torch.Tensor | None:

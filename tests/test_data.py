@@ -325,3 +325,26 @@ def test_removal_counts_and_leaves_drawn_trajectories_alone() -> None:
     assert removed == {"sample": len(sample) - len(left)}
     assert removed["sample"] >= 100
     assert len(drawn) == len(pens)
+
+
+def test_what_is_left_of_a_thinned_class_is_seen_oftener() -> None:
+    sample = load("sample").weighted(0.5)
+    one = sample.labels == sample.labels[0]
+    keep = ~one
+    keep[np.flatnonzero(one)[: one.sum() // 4]] = True  # a quarter of that class stays
+    left = sample.thinned(keep)
+    assert left.weights is not None
+    now, before = (s.drawn_per_epoch for s in (left, sample))
+    assert len(left) == keep.sum() and now == before
+    np.testing.assert_allclose(left.weights[left.labels == sample.labels[0]].sum(), one.sum() / 2, rtol=1e-5)
+    np.testing.assert_array_equal(left.weights[left.labels != sample.labels[0]], 0.5)
+
+
+def test_a_class_of_which_next_to_nothing_is_left_is_not_learnt_by_heart() -> None:
+    sample = load("sample")
+    keep = sample.labels != sample.labels[0]
+    keep[0] = True
+    left = sample.thinned(keep)
+    assert left.weights is not None
+    assert left.weights.max() == data.OFTENER
+    assert sample.thinned(np.ones(len(sample), bool)) is sample

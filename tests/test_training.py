@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import timm
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from hwr import checkpoint, data, devices, metrics, records, training
@@ -18,7 +20,7 @@ from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 from hwr.model import build, count_parameters, freeze, open_stages
 from hwr.options import TrainConfig
-from hwr.run import Run, Weights
+from hwr.run import Run, Weights, draw
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 STILL = {
@@ -368,6 +370,17 @@ def test_a_weight_says_how_often_an_epoch_sees_a_picture(tmp_path: Path) -> None
     rows = torch.cat(list(run._batches()))
     assert len(rows) == 140
     assert (rows < 40).sum().item() == pytest.approx(20, abs=12)
+
+
+@given(
+    weights=st.lists(st.floats(0.01, 20), min_size=1, max_size=40), n=st.integers(1, 200), seed=st.integers(0, 2**31)
+)
+def test_rows_are_drawn_as_often_as_their_share_says(weights: list[float], n: int, seed: int) -> None:
+    chances = torch.tensor(weights)
+    rows = draw(chances, n, torch.Generator().manual_seed(seed))
+    expected = chances.double() / chances.double().sum() * n
+    assert len(rows) == n
+    assert ((torch.bincount(rows, minlength=len(weights)) - expected).abs() < 1 + 1e-6).all()
 
 
 def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
