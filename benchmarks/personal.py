@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr import cli, data, devices, hub, metrics, start, training
+from hwr import cli, data, devices, hub, metrics, start, training, verify
 from hwr.config import OTHER, UserError
 from hwr.labelled import Labelled, predict
 from hwr.options import RECIPES, TrainConfig
@@ -62,7 +62,7 @@ def main(options: Options) -> None:
 
 def held_out(folder: Path, pens: data.InkSet) -> list[int]:
     """The writers in the model's notes that the file has."""
-    names = hub.read_config(folder)["hwr"].get("held_out", {}).get(pens.name, [])
+    names = verify.read_config(folder)["hwr"].get("held_out", {}).get(pens.name, [])
     found = sorted(set(names) & set(pens.groups.tolist()))
     if not found:
         raise UserError(f"{folder} names no writer of {pens.name} that was kept out of its training")

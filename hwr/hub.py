@@ -1,26 +1,44 @@
-"""A model directory: save, load, verify. timm's own format, so that timm loads it without this package."""
+"""A model directory, here and on the Hugging Face Hub: save, load, pull, push.
+
+It has timm's own format, so that timm loads it without this package.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import safetensors
-import safetensors.torch
 import torch
 from timm.models import save_for_hf
 
+from hwr import network, repository, verify
 from hwr.config import ModelConfig, UserError
 from hwr.model import build
+from hwr.verify import CONFIG, OURS, WEIGHTS
 
 BUNDLED = Path(__file__).parent / "weights"
-CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.safetensors", "metrics.json", "README.md"
-MAX_CONFIG_BYTES = 2**22
-OURS = ("labels", "image_size", "ink", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", "sha256")
+METRICS, CARD = "metrics.json", "README.md"
+PUBLISHED = (CONFIG, WEIGHTS, CARD, METRICS, "model.onnx", "model.raw.onnx", "learning_curves.png")  # where they exist
+HERE = "path/to/this/folder"  # how a card calls its own directory until it has a name on the Hub
+MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES}
+PULL_LIMIT, PUSH_LIMIT = 300.0, 1800.0  # seconds
+
+
+class Found(NamedTuple):
+    """A model directory: where it lies, what it is called, and of the Hub's its commit.
+
+    ``stale`` says why the Hub was not asked, where a copy from the cache had to do.
+    """
+
+    folder: Path
+    name: str
+    commit: str = ""
+    stale: str = ""
 
 
 def save(
@@ -85,71 +103,85 @@ def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
     Raises UserError where a file is missing or damaged, the weights are not those that config.json was written
     for, or a name or a shape differs.
     """
-    settings = read_config(folder)
-    config = _model_config(folder, settings)
+    config = verify.model_config(folder, verify.read_config(folder))
+    tensors = verify.weights(folder / WEIGHTS, config.sha256)
+    with torch.device("meta"):  # without memory: a hostile config must not fill it
+        verify.same_names(folder, build(config).state_dict(), tensors)
     model = build(config)
-    tensors = _verified_weights(folder / WEIGHTS, config.sha256)
-    _check_names(folder, model.state_dict(), tensors)
     model.load_state_dict(tensors)
     return model.eval(), config
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json as a dictionary with our own keys under "hwr"."""
-    path = folder / CONFIG
-    if not folder.is_dir():
-        raise UserError(f"no such model directory: {folder}")
-    if not path.is_file():
-        raise UserError(f"{folder} is not a model directory: it has no {CONFIG}")
+def find(source: str | os.PathLike[str] | None, revision: str | None = None) -> Found:
+    """The directory that a source names: None or "bundled", a local directory, or owner/name[@revision] on the Hub.
+
+    Raises UserError if there is none, and network.UnavailableError if the Hub cannot say.
+    """
+    if source is None or str(source) == "bundled":
+        return Found(BUNDLED, "bundled")
+    name, _, at = str(source).partition("@")
+    local = Path(source).expanduser()
+    if local.exists() or not network.NAME.fullmatch(name):
+        if revision is not None:
+            raise UserError(f"{local} is a local directory: it has no revision {revision}")
+        return Found(local, str(source))
+    return pull(name, revision or at or None)
+
+
+def pull(repo: str, revision: str | None = None, limit: float = PULL_LIMIT) -> Found:
+    """config.json and model.safetensors of a repository at one commit, from the Hub or its cache on this machine.
+
+    Nothing else is fetched, so no pickle can be. A Hub that cannot be reached leaves the cached model of that
+    revision. Raises UserError for what is not there, too large or damaged twice, and UnavailableError if the Hub
+    cannot be reached and nothing is cached.
+    """
+    kept = repository.snapshot(repo, _what_loads, (CONFIG, WEIGHTS), revision=revision or "main", limit=limit)
+    return Found(kept.folder, f"{repo}@{kept.commit[:7]}", kept.commit, kept.stale)
+
+
+def _what_loads(repo: str, files: repository.Files) -> list[str]:
+    """The two files that are loaded, if they are there and of a size that can be true."""
+    for name, most in MOST.items():
+        if name not in files:
+            raise UserError(f"{repo} has no {name}: it was not made by train.py, or is not finished")
+        if (files[name].size or 0) > most:
+            raise UserError(f"{repo}: its {name} claims {files[name].size:,} bytes, more than {most:,}: refused")
+    return list(MOST)
+
+
+def push(
+    folder: Path,
+    repo: str,
+    private: bool = False,
+    branch: str = "main",
+    create_pr: bool = False,
+    limit: float = PUSH_LIMIT,
+) -> str:
+    """Publish a model directory on the Hub in one commit, and return the commit's address.
+
+    The repository is created if it is not there. Files that the Hub has already are not sent again. Raises
+    UserError, which names the command that finishes the push; the directory stays as it is.
+    """
+    network.require_name(repo)
+    load(folder)  # nothing damaged leaves this machine
+    network.require_token()
+
+    def publish() -> str:
+        repository.create(repo, private=private, branch=branch, create_pr=create_pr)
+        return repository.commit(repo, _published(folder, repo), f"Upload {folder.resolve().name}", branch, create_pr)
+
+    flags = " --private" * private + f" --branch {branch}" * (branch != "main") + " --create-pr" * create_pr
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise UserError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no config of ours")
-        settings = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(settings, dict) or not isinstance(settings.get("hwr"), dict):
-        raise UserError(f'{path} has no "hwr" section: this model was not made by train.py; load it with timm instead')
-    return settings
+        return network.within(limit, publish, repo)
+    except UserError as error:
+        again = f"{error}. The model is safe in {folder}; to publish it: python -m hwr push {folder} {repo}{flags}"
+        raise type(error)(again) from None
 
 
-def _model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
-    ours = settings["hwr"]
-    values = {name: ours[name] for name in OURS if name in ours}
-    try:
-        labels = tuple(str(label) for label in values.pop("labels"))
-        if not labels or len(set(labels)) != len(labels):
-            raise ValueError(f"labels must be distinct and at least one; got {len(labels)}")
-        if settings.get("num_classes") != len(labels):
-            raise ValueError(f"num_classes is {settings.get('num_classes')} but there are {len(labels)} labels")
-        sha256 = str(values.pop("sha256"))
-        kinds = {"image_size": int, "ink": bool}
-        numbers = {k: kinds.get(k, float)(v) for k, v in values.items()}
-        if not 16 <= numbers.get("image_size", 48) <= 1024 or numbers.get("temperature", 1.0) <= 0:
-            raise ValueError("image_size must be 16 to 1024 and temperature above 0")
-        args = dict(settings.get("model_args") or {})
-        return ModelConfig(labels, str(settings["architecture"]), args, sha256=sha256, **numbers)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder / CONFIG} does not describe a model: {error}") from None
-
-
-def _verified_weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{path} cannot be read: the model directory needs {WEIGHTS}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise UserError(f"{path} is not what config.json was written for: its sha256 is {found}, expected {expected}")
-    try:
-        return safetensors.torch.load(content)
-    except safetensors.SafetensorError as error:
-        raise UserError(f"{path} is damaged: {error}") from None
-
-
-def _check_names(folder: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    if odd := sorted(wanted.keys() ^ found.keys()):
-        raise UserError(f"{folder}: weights and architecture differ in {len(odd)} names, such as {odd[0]}")
-    for name, tensor in wanted.items():
-        if tensor.shape != found[name].shape:
-            shapes = f"{tuple(found[name].shape)}, the architecture needs {tuple(tensor.shape)}"
-            raise UserError(f"{folder}: {name} has the shape {shapes}")
+def _published(folder: Path, repo: str) -> dict[str, bytes]:
+    """The files of a model directory that are for others; the card calls the model by its name on the Hub."""
+    content = {name: (folder / name).read_bytes() for name in PUBLISHED if (folder / name).is_file()}
+    if CARD in content:
+        text = content[CARD].decode()
+        content[CARD] = text.replace(f"local-dir:{HERE}", f"hf-hub:{repo}").replace(HERE, repo).encode()
+    return content

@@ -11,6 +11,13 @@ from timm.models import is_model_in_modules
 from hwr.config import ModelConfig, UserError
 
 FAMILY = ("resnet",)  # timm's module of ResNets: what config.json may name
+ARGUMENTS = {  # of timm's ResNet that change the network: no others, which could name files, are taken from a config
+    *("in_chans", "channels", "layers", "output_stride", "cardinality", "base_width", "stem_width", "stem_type"),
+    *("replace_stem_pool", "block_reduce_first", "down_kernel_size", "avg_down", "act_layer", "norm_layer", "aa_layer"),
+    *("drop_rate", "drop_path_rate", "drop_block_rate", "zero_init_last", "block_args"),
+}
+LARGEST = 8192  # of any number among them
+DEEPEST = 400  # blocks
 STAGES = 6  # the classifier, four stages of blocks, the stem
 
 
@@ -23,11 +30,32 @@ def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
     if not is_model_in_modules(config.architecture, FAMILY):
         known = ", ".join(timm.list_models("resnet*", module="resnet")[:12])
         raise UserError(f"unknown architecture {config.architecture!r}: expected a timm ResNet, such as {known}")
+    _check_arguments(config)
     args = {**config.model_args, **training_args}
     try:
         return timm.create_model(config.architecture, num_classes=len(config.labels), **args)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+    except (TypeError, ValueError, RuntimeError, AssertionError, LookupError, AttributeError) as error:
         raise UserError(f"{config.architecture} cannot be built with {args}: {error}") from None
+
+
+def _check_arguments(config: ModelConfig) -> None:
+    """Refuse what would load a file, fill the memory, or make a network of other pictures than grey ones."""
+    args = config.model_args
+    if foreign := sorted(args.keys() - ARGUMENTS):
+        raise UserError(f"{config.architecture}: the argument {foreign[0]!r} is not one that describes a ResNet")
+    if args.get("in_chans") != 1:
+        raise UserError(f"{config.architecture}: in_chans is {args.get('in_chans')}, expected 1: pictures are grey")
+    huge = [value for value in _leaves(args) if isinstance(value, (int, float)) and not abs(value) <= LARGEST]
+    layers = args.get("layers", [])
+    if huge or not isinstance(layers, (list, tuple)) or sum(layers) > DEEPEST:
+        raise UserError(f"{config.architecture}: {args} is not a network of a size that can be built")
+
+
+def _leaves(value: Any) -> list[Any]:
+    """The numbers and words in nested lists and dictionaries."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for part in value for leaf in _leaves(part)] if isinstance(value, (list, tuple)) else [value]
 
 
 def count_parameters(model: torch.nn.Module, learning: bool = False) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,10 +34,11 @@ class Recognizer:
     Pictures that cannot be read raise ``hwr.UserError``, a ValueError.
     """
 
-    def __init__(self, model: torch.nn.Module, config: ModelConfig, source: str = "") -> None:
+    def __init__(self, model: torch.nn.Module, config: ModelConfig, source: str = "", stale: str = "") -> None:
         self.model = model.eval()
         self.config = config
         self.source = source
+        self.stale = stale
         self._other = config.labels.index(OTHER) if OTHER in config.labels else None
         self._alphabets = {
             name: (tuple(answer for answer, _ in entries), _sums(entries, len(config.labels)))
@@ -49,15 +49,16 @@ class Recognizer:
     def from_pretrained(
         cls, source: str | os.PathLike[str] | None = None, revision: str | None = None, device: str = "cpu"
     ) -> Recognizer:
-        """The bundled model, or one from a local directory.
+        """The bundled model, one from a local directory, or owner/name[@revision] from the Hugging Face Hub.
 
-        Raises UserError if there is no such model, or if it is damaged.
+        ``revision`` is a branch, a tag or a commit. ``source`` of the result says what was loaded, of the Hub with
+        the commit; ``stale`` why it is a copy kept here from before, if the Hub could not be asked. Raises UserError
+        if there is no such model, or if it is damaged, and UnavailableError, which is one, if it is on the Hub, no
+        copy is kept here and the Hub cannot be reached.
         """
-        folder = hub.BUNDLED if source is None else Path(source).expanduser()
-        if revision is not None:
-            raise UserError(f"{folder} is a local directory: it has no revision {revision}")
-        model, config = hub.load(folder)
-        return cls(model.to(device), config, "bundled" if source is None else str(source))
+        found = hub.find(source, revision)
+        model, config = hub.load(found.folder)
+        return cls(model.to(device), config, found.name, found.stale)
 
     @property
     def alphabets(self) -> tuple[str, ...]:

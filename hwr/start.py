@@ -39,8 +39,8 @@ def find(config: TrainConfig) -> Start:
 
 
 def folder_of(name: str) -> Path:
-    """A model directory by its name on the command line."""
-    return hub.BUNDLED if name == "bundled" else Path(name).expanduser()
+    """A model directory by its name on the command line: bundled, a directory, or owner/name[@revision]."""
+    return hub.find(name).folder
 
 
 def begin(start: Start, labels: tuple[str, ...], config: TrainConfig) -> tuple[torch.nn.Module, ModelConfig]:

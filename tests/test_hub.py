@@ -1,5 +1,6 @@
 """hub.py: a model directory is what timm reads, and nothing damaged or foreign gets through."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -93,11 +94,29 @@ def test_a_pickle_is_never_read_instead(folder: Path) -> None:
         ({"num_classes": 11}, "num_classes"),
         ({"model_args": {"in_chans": 1, "channels": [8, 8, 16, 32]}}, "shape"),
         ({"model_args": {"in_chans": 1, "channels": [8, 8, 16, 16], "stem_type": "deep"}}, "names"),
-        ({"model_args": {"wings": 2}}, "wings"),
+        ({"model_args": {"in_chans": 1, "wings": 2}}, "wings"),
+        ({"model_args": {"in_chans": 1, "checkpoint_path": "evil.pth"}}, "checkpoint_path"),
+        ({"model_args": {"in_chans": 1, "pretrained": True}}, "pretrained"),
+        ({"model_args": {"in_chans": 1, "pretrained_cfg_overlay": {"file": "/etc/passwd"}}}, "pretrained_cfg_overlay"),
+        ({"model_args": {"in_chans": 3}}, "in_chans is 3"),
+        ({"model_args": {"in_chans": 1, "channels": [10**9, 8, 16, 16]}}, "size that can be built"),
+        ({"model_args": {"in_chans": 1, "channels": [float("nan"), 8, 16, 16]}}, "size that can be built"),
+        ({"model_args": {"in_chans": 1, "layers": [10**6, 2, 2, 2]}}, "size that can be built"),
+        ({"model_args": {"in_chans": 1, "layers": [8000, 2, 2, 2]}}, "size that can be built"),
+        ({"model_args": {"in_chans": 1, "layers": "2222"}}, "size that can be built"),
+        ({"model_args": {"in_chans": 1, "act_layer": "os.system"}}, "cannot be built"),
+        ({"model_args": {"in_chans": 1, "channels": [8000, 8000, 8000, 8000]}}, "shape"),
+        ({"architecture": "../../resnet18"}, "timm ResNet"),
         ({"model_args": [1]}, "does not describe"),
         ({"hwr_labels": ["a"] * 10}, "distinct"),
         ({"hwr_labels": None}, "does not describe"),
+        ({"hwr_labels": ["0\n", *"123456789"]}, "printable"),
+        ({"hwr_labels": [*range(10)]}, "printable"),
+        ({"hwr_labels": ["a" * 500, *"123456789"]}, "printable"),
         ({"hwr_temperature": 0}, "temperature"),
+        ({"hwr_temperature": float("nan")}, "temperature"),
+        ({"hwr_std": float("inf")}, "std"),
+        ({"hwr_ink": "yes"}, "true or false"),
         ({"hwr_image_size": 10**9}, "image_size"),
         ({"hwr_sha256": "0" * 64}, "sha256"),
         ({"hwr": None}, "hwr"),
@@ -110,6 +129,41 @@ def test_a_config_that_does_not_fit_is_refused(folder: Path, changes: dict[str, 
         edit(folder, **changes)
     with pytest.raises(UserError, match=words):
         hub.load(folder)
+
+
+def with_weights(folder: Path, content: bytes) -> None:
+    (folder / hub.WEIGHTS).write_bytes(content)
+    edit(folder, hwr_sha256=hashlib.sha256(content).hexdigest())
+
+
+def test_a_header_that_claims_the_memory_is_refused(folder: Path) -> None:
+    with_weights(folder, (10 * 2**30).to_bytes(8, "little") + b"{}")
+    with pytest.raises(UserError, match="header"):
+        hub.load(folder)
+
+
+def test_tensors_that_claim_more_than_there_is_are_refused(folder: Path) -> None:
+    header = b'{"fc.weight":{"dtype":"F32","shape":[100000,100000],"data_offsets":[0,40000000000]}}'
+    with_weights(folder, len(header).to_bytes(8, "little") + header)
+    with pytest.raises(UserError, match="damaged"):
+        hub.load(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder: Path) -> None:
+    tensors = safetensors.torch.load((folder / hub.WEIGHTS).read_bytes())
+    tensors["fc.bias"][3] = float("nan")
+    with_weights(folder, safetensors.torch.save(tensors))
+    with pytest.raises(UserError, match=r"fc\.bias holds values that are no numbers"):
+        hub.load(folder)
+
+
+def test_another_file_named_by_the_config_is_not_read(folder: Path) -> None:
+    settings = json.loads((folder / hub.CONFIG).read_text())
+    settings["pretrained_cfg"] |= {"file": "/etc/passwd", "url": "http://127.0.0.1:9/evil.pth", "custom_load": True}
+    first, _ = hub.load(folder)
+    (folder / hub.CONFIG).write_text(json.dumps(settings))
+    second, _ = hub.load(folder)
+    assert all(a.equal(b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "[" * 100_000, "\x00"])
