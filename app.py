@@ -2,12 +2,14 @@
 
 python app.py                          # the bundled model
 python app.py --model runs/mine        # a model directory that train.py wrote
+python app.py --model owner/name       # a model on the Hugging Face Hub
 """
 
 from __future__ import annotations
 
 import base64
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ import cv2
 import gradio as gr
 from gradio.components.image_editor import EditorData
 
-from hwr import Recognizer, UserError, cli
+from hwr import Recognizer, UnavailableError, UserError, cli
 from hwr.config import Alphabet
 from hwr.picture import Gray
 from hwr.recognizer import Answer
@@ -63,7 +65,8 @@ class Options:
     """Where the model comes from, and where the page listens."""
 
     model: str | None = field(default_factory=lambda: os.environ.get("HWR_MODEL") or None)
-    """A model directory. Default: the environment variable HWR_MODEL, or else the bundled model."""
+    """A model directory, or owner/name[@revision] on the Hugging Face Hub. Default: the environment variable
+    HWR_MODEL, or else the bundled model."""
     host: str | None = None
     """Address to listen on. Default: GRADIO_SERVER_NAME, or else this machine only."""
     port: int | None = None
@@ -204,12 +207,29 @@ def about(recognizer: Recognizer) -> str:
     """One line of Markdown: which model answers, and from where."""
     config = recognizer.config
     classes = f"{config.architecture}, {len(recognizer.labels())} classes"
-    return f"Model: `{recognizer.source}`, {classes}, sha256 `{config.sha256[:8]}`"
+    note = f"**{escaped(recognizer.stale)}**\n\n" if recognizer.stale else ""
+    return f"{note}Model: `{recognizer.source}`, {classes}, sha256 `{config.sha256[:8]}`"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-!|~" else c for c in text)
+
+
+def recognizer_for(model: str | None) -> Recognizer:
+    """The model that was asked for; the bundled one, and a note for the page, if the Hub cannot be reached."""
+    try:
+        return Recognizer.from_pretrained(model)
+    except UnavailableError as error:
+        print(f"{error}; the bundled model answers instead", file=sys.stderr)
+        instead = Recognizer.from_pretrained()
+        instead.stale = f"{model} cannot be had from the Hub now. The bundled model answers instead."
+        return instead
 
 
 def main(options: Options) -> None:
     """Serve the page until interrupted. Raises UserError if there is no such model or address."""
-    page = build(Recognizer.from_pretrained(options.model))
+    page = build(recognizer_for(options.model))
     theme = gr.themes.Soft(
         primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )

@@ -1,8 +1,8 @@
-"""Train a handwriting recogniser: data, start, fit, calibrate, test once, save.
+"""Train a handwriting recogniser: data, start, fit, calibrate, test once, save, publish.
 
 python train.py                                   # the sample that ships with the project
 python train.py --data mnist --out runs/mnist
-python train.py --data my_folder --init bundled --finetune head
+python train.py --data my_folder --init bundled --finetune head --push owner/name
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import hwr
-from hwr import card, cli, devices, examine, hub, prepare, records, report, start, training
+from hwr import cli, devices, examine, hub, network, prepare, records, report, space, start, training
 from hwr.config import ModelConfig, UserError
 from hwr.model import count_parameters, freeze, open_stages
 from hwr.options import RECIPES, TrainConfig
@@ -26,6 +26,7 @@ def main(config: TrainConfig) -> None:
     accelerator = devices.accelerator(config.device, config.precision, config.finetune == "full")
     if accelerator.is_main_process:
         check_output(config)
+        check_publishing(config)
     seed_everything(config.seed)
     begun = start.find(config)
 
@@ -42,13 +43,14 @@ def main(config: TrainConfig) -> None:
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)
     if accelerator.is_main_process:
         try:
-            save(config, model_config, weights, sets.writers, measured)
+            save(config, model_config, weights, sets.writers, measured, begun.training)
         except OSError as error:
             raise UserError(
                 f"the model cannot be written to {config.out}: {error.strerror}. Its weights are in the checkpoint: "
                 f"make room, then finish with --resume --out {config.out}"
             ) from None
         tell(config, measured)
+        publish(config)
 
 
 def check_output(config: TrainConfig) -> None:
@@ -61,6 +63,13 @@ def check_output(config: TrainConfig) -> None:
         (config.out / ".writable").unlink()
     except OSError as error:
         raise UserError(f"--out {config.out} cannot be written: {error.strerror}") from None
+
+
+def check_publishing(config: TrainConfig) -> None:
+    """Find out before training, not after it, that a name is wrong or nobody is logged in."""
+    for repo in filter(None, (config.push, config.restart_space)):
+        network.require_name(repo)
+        network.require_token()
 
 
 def seed_everything(seed: int) -> None:
@@ -91,12 +100,15 @@ def save(
     weights: Weights,
     writers: dict[str, list[int]],
     measured: dict[str, Any],
+    before: dict[str, Any],
 ) -> None:
     notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": writers}
+    if before:
+        notes["started_from"] = before
     hub.save(config.out, weights, model_config, notes, measured)
-    hub.write(config.out / hub.CARD, card.write(model_config, notes, measured).encode())
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
-    hub.write(config.out / report.CURVES, report.learning_curves(records.read(config.out), title))
+    hub.write(config.out / hub.CURVES, report.learning_curves(records.read(config.out), title))
+    hub.write(config.out / hub.CARD, hub.described(config.out).encode())
     records.Records(config.out).finish(measured)
 
 
@@ -109,6 +121,14 @@ def tell(config: TrainConfig, measured: dict[str, Any]) -> None:
         found = measured["rejection"]
         print(f"{found['rejected']:.1%} of {found['n']:,} scribbles, symbols and the like are told from characters")
     print(f"Model written to {config.out}. Use it: python app.py --model {config.out}")
+
+
+def publish(config: TrainConfig) -> None:
+    if config.push:
+        done = hub.push(config.out, config.push, config.private, config.branch, config.create_pr)
+        print(f"Published: {done}")
+    if config.restart_space:
+        space.restart(config.restart_space)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,7 @@ def write(folder: Path, results: dict[str, dict[str, float]], strange: dict[str,
     hub.write(RESULTS, (json.dumps(report, indent=2) + "\n").encode())
     metrics = json.loads((folder / hub.METRICS).read_text())
     hub.write(folder / hub.METRICS, (json.dumps(metrics | {"recognizer": report}, indent=2) + "\n").encode())
+    hub.write(folder / hub.CARD, hub.described(folder).encode())
     readme = ROOT / "README.md"
     hub.write(readme, MARK.sub(rf"\g<1>{table(results, strange)}\g<2>", readme.read_text(encoding="utf-8")).encode())
 

@@ -22,16 +22,17 @@ FRAME, RULE = "│ ", set("─- ")  # what tyro puts around its messages, and be
 
 def run(
     main: Callable[[Options], None],
-    options: type[Options],
+    options: Any,
     description: str | None,
     recipes: Recipes | None = None,
 ) -> None:
     """Parse ``options`` from the command line and call ``main``; exit with its status on a UserError, 130 on Ctrl-C.
 
     The first paragraph of ``description`` heads the help. Options composed of several dataclasses by inheritance are
-    shown group by group. ``--recipe NAME`` takes its defaults from ``recipes``.
+    shown group by group; a union of dataclasses is a choice of subcommands. ``--recipe NAME`` takes its defaults from
+    ``recipes``.
     """
-    program = Path(sys.argv[0]).name
+    program = Path(sys.argv[0]).name.replace("__main__.py", "hwr")
     try:
         main(_parse(options, (description or "").partition("\n\n")[0], recipes or {}))
     except UserError as error:
@@ -42,9 +43,10 @@ def run(
         sys.exit(130)  # 128 + SIGINT, as shells count
 
 
-def _parse(options: type[Options], description: str, recipes: Recipes) -> Options:
+def _parse(options: Any, description: str, recipes: Recipes) -> Any:
     shown = io.StringIO()
-    groups = [base for base in reversed(options.__mro__) if is_dataclass(base) and base is not options]
+    bases: list[type[Any]] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
+    groups = [base for base in bases if base is not options]
     try:
         with redirect_stderr(shown):
             if not groups:

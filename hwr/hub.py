@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,15 +17,16 @@ from typing import Any, NamedTuple
 import torch
 from timm.models import save_for_hf
 
-from hwr import network, repository, verify
+from hwr import card, network, repository, verify
 from hwr.config import ModelConfig, UserError
 from hwr.model import build
 from hwr.verify import CONFIG, OURS, WEIGHTS
 
 BUNDLED = Path(__file__).parent / "weights"
 METRICS, CARD = "metrics.json", "README.md"
-PUBLISHED = (CONFIG, WEIGHTS, CARD, METRICS, "model.onnx", "model.raw.onnx", "learning_curves.png")  # where they exist
-HERE = "path/to/this/folder"  # how a card calls its own directory until it has a name on the Hub
+ONNX, RAW_ONNX = EXPORTS = ("model.onnx", "model.raw.onnx")
+CURVES = "learning_curves.png"
+PUBLISHED = (CONFIG, WEIGHTS, CARD, METRICS, *EXPORTS, CURVES)  # where they exist
 MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES}
 PULL_LIMIT, PUSH_LIMIT = 300.0, 1800.0  # seconds
 
@@ -56,6 +58,8 @@ def save(
     model.load_state_dict(weights)
     folder.mkdir(parents=True, exist_ok=True)
     content, settings = _as_timm_saves(model, config)
+    for name in EXPORTS:  # of other weights
+        (folder / name).unlink(missing_ok=True)
     write(folder / WEIGHTS, content)
     write(folder / METRICS, _json(metrics))
     described = replace(config, sha256=hashlib.sha256(content).hexdigest())
@@ -89,12 +93,34 @@ def _as_timm_saves(model: torch.nn.Module, config: ModelConfig) -> tuple[bytes, 
 def write(path: Path, content: bytes | memoryview) -> None:
     """To a temporary file beside it, then renamed: a reader sees the old file or the new one."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def described(folder: Path) -> str:
+    """The card of a model directory, from its config.json and metrics.json and the files that are there."""
+    settings = verify.read_config(folder)
+    measured = json.loads((folder / METRICS).read_bytes())
+    plots = [name for name in (CURVES,) if (folder / name).is_file()]
+    config = verify.model_config(folder, settings)
+    return card.write(config, settings["hwr"], measured, onnx=(folder / ONNX).is_file(), plots=plots)
 
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def is_described(folder: Path) -> bool:
+    """The card is there and as ``described`` gives it: nobody has worked on it."""
+    try:
+        return (folder / CARD).read_text(encoding="utf-8") == described(folder)
+    except OSError:
+        return False
 
 
 def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
@@ -164,7 +190,6 @@ def push(
     """
     network.require_name(repo)
     load(folder)  # nothing damaged leaves this machine
-    network.require_token()
 
     def publish() -> str:
         repository.create(repo, private=private, branch=branch, create_pr=create_pr)
@@ -172,6 +197,7 @@ def push(
 
     flags = " --private" * private + f" --branch {branch}" * (branch != "main") + " --create-pr" * create_pr
     try:
+        network.require_token()
         return network.within(limit, publish, repo)
     except UserError as error:
         again = f"{error}. The model is safe in {folder}; to publish it: python -m hwr push {folder} {repo}{flags}"
@@ -182,6 +208,5 @@ def _published(folder: Path, repo: str) -> dict[str, bytes]:
     """The files of a model directory that are for others; the card calls the model by its name on the Hub."""
     content = {name: (folder / name).read_bytes() for name in PUBLISHED if (folder / name).is_file()}
     if CARD in content:
-        text = content[CARD].decode()
-        content[CARD] = text.replace(f"local-dir:{HERE}", f"hf-hub:{repo}").replace(HERE, repo).encode()
+        content[CARD] = card.for_repository(content[CARD].decode(), repo).encode()
     return content

@@ -25,7 +25,8 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}
 TOKEN = re.compile(r"hf_\w+")
 TransportError: type[Exception] = HfHubHTTPError.__mro__[1]  # HTTPError of httpx, or of httpx2 since 2.0
 XetError: type[Exception] = getattr(errors, "XetDownloadError", RuntimeError)
-ERRORS = (TransportError, OSError, errors.EntryNotFoundError, errors.HFValidationError, RuntimeError, XetError)
+ERRORS = (TransportError, OSError, errors.EntryNotFoundError, ValueError, RuntimeError, XetError)
+WRAPPERS = (errors.LocalEntryNotFoundError, ValueError, RuntimeError)  # which the client puts around the reason
 
 
 class UnavailableError(UserError):
@@ -100,7 +101,7 @@ def within(limit: float, ask: Callable[[], T], repo: str) -> T:
 
 def explain(error: Exception, repo: str) -> UserError:
     """An error of huggingface_hub as one line: what, why, what to do. Never with a token in it."""
-    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, ERRORS):
+    if isinstance(error, WRAPPERS) and not _status(error) and isinstance(error.__cause__, ERRORS):
         return explain(error.__cause__, repo)
     kind, text = _sentence(error, repo)
     return kind(TOKEN.sub("hf_***", f"{repo}: {' '.join(text.split())}"))
@@ -120,13 +121,15 @@ def _sentence(error: Exception, repo: str) -> tuple[type[UserError], str]:
     if status == 401:
         return UserError, f"{host()} does not accept the token: {login}"
     if status == 403:
-        return UserError, f"the token may not do this: take one with write access to it, and {login} ({said})"
+        return UserError, f"the token may not do this ({said}): take one with read or write access to it, and {login}"
     if status in (409, 412):
         return ConflictError, f"somebody else changed it in the meantime: try again ({said})"
     if status in PASSING:
         return UnavailableError, f"{host()} cannot answer now (status {status})"
     if status:
         return UserError, f"{host()} refuses this (status {status}): {said}"
+    if isinstance(error, ValueError):
+        return UserError, str(error)
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
         return UserError, f"it lacks a file: {error}"
     return _of_this_machine(error)

@@ -47,7 +47,8 @@ class StartOptions:
     """What training starts from, and what learns."""
 
     init: str = "scratch"
-    """scratch, imagenet (timm's weights), bundled, or a model directory. Classes in common keep their weights."""
+    """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub.
+    Classes in common keep their weights."""
     keep_labels: bool = False
     """Keep the classes of --init that the data lacks."""
     architecture: str = SMALL
@@ -61,7 +62,7 @@ class StartOptions:
     layer_decay: float = 1.0
     """Learning rate of a layer, as a share of the one above it."""
     teacher: str = ""
-    """Model directory, or bundled, whose answers are learnt beside the labels."""
+    """What --init takes of trained models: its answers are learnt beside the labels."""
     distill: float = 0.5
     """Weight of the teacher's answers."""
 
@@ -163,8 +164,24 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
+class PushOptions:
+    """Where the model is published when it is done."""
+
+    push: str = ""
+    """owner/name on the Hugging Face Hub. It is created if it is not there."""
+    private: bool = False
+    """Create it for its owner alone."""
+    branch: str = "main"
+    """Branch to commit to."""
+    create_pr: bool = False
+    """Open a pull request instead."""
+    restart_space: str = ""
+    """owner/name of a Space to restart after the push, so that it serves the new model."""
+
+
+@dataclass(frozen=True)
 class TrainConfig(
-    RunOptions, AugmentationOptions, RegularisationOptions, OptimisationOptions, StartOptions, DataOptions
+    PushOptions, RunOptions, AugmentationOptions, RegularisationOptions, OptimisationOptions, StartOptions, DataOptions
 ):
     """How a model is trained. Every field is a flag of train.py; every base class is a group of its help."""
 
@@ -224,8 +241,8 @@ class TrainConfig(
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
         values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}
-        names = {k: [Path(name).name for name in values[k]] for k in ("data", "test")}
-        return values | names | {k: Path(values[k]).name for k in ("init", "teacher")}
+        names = {k: [_public(name) for name in values[k]] for k in ("data", "test")}
+        return values | names | {k: _public(values[k]) for k in ("init", "teacher")}
 
 
 LEAST = {
@@ -246,6 +263,11 @@ SHARES = (
 )
 
 
+def _public(name: str) -> str:
+    """A file or folder here by its name alone; what is elsewhere as it was given."""
+    return Path(name).name if Path(name).expanduser().exists() or Path(name).is_absolute() else name
+
+
 def flag(name: str) -> str:
     """A field as it is written on the command line."""
     return f"--{name.replace('_', '-')}"
@@ -258,7 +280,7 @@ HANDWRITING = {
     "test": ("mnist", "emnist_byclass_test.npz", "usps_test.npz"),
     "validation": 0.1,  # with seed 0, 26 of UNIPEN's writers
     "outliers": 0.06,
-    "case_prior": 0.5,
+    "case_prior": 1.0,
     "epochs": 30,
     "mixup": 0.1,
     "degrees": 20.0,

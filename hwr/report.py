@@ -20,7 +20,6 @@ TRAINING, VALIDATION, QUIET = "#0072B2", "#D55E00", "#595959"  # Okabe and Ito's
 MANY = 40  # epochs; with more, markers would hide the curve
 TITLE = 110  # characters that fit
 
-CURVES = "learning_curves.png"  # in the run's folder
 History = Sequence[Mapping[str, float | None]]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +22,7 @@ Choose = Callable[[str, Files], Sequence[str]]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PROBE = 4.0  # seconds for the Hub's first answer: asked twice, an app that starts waits less than ten
+DOWNLOADS = 8  # files at once
 ANSWER = 30.0  # seconds for an answer when there is time
 
 
@@ -66,7 +68,8 @@ def _fetch(repo: str, choose: Choose, needed: Sequence[str], kind: Kind, revisio
     )
     commit = str(info.sha)
     files = {file.rfilename: file for file in info.siblings or []}
-    paths = [_download(repo, kind, commit, files[name]) for name in choose(repo, files)]
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        paths = list(pool.map(lambda name: _download(repo, kind, commit, files[name]), choose(repo, files)))
     if not paths:
         raise UserError(f"{repo} has no files that can be used here")
     folder = next(parent for parent in paths[0].parents if parent.name == commit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from urllib.error import URLError
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr import hub_data
 from hwr.config import DIGITS, LOWER, UPPER, UserError
 from hwr.image import to_ink
 from hwr.picture import Gray
@@ -68,6 +69,8 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
         return _raster(name, path, _load_npz(path))
     if name in DOWNLOADS:
         return _downloaded(name, split, data_dir.expanduser())
+    if name.startswith(hub_data.PREFIX):
+        return _named(*hub_data.read(name, split))
     path = _located(name, data_dir)
     if path.is_dir():
         return _folder(path, split)
@@ -75,7 +78,8 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
         return _npz(path, pens if split == "train" else 1, seed)
     if path.exists():
         raise UserError(f"{name} is neither a folder of class folders nor an .npz file")
-    raise UserError(f"no such data: {name}; known names: sample, {', '.join(DOWNLOADS)}; or give a folder or an .npz")
+    known = f"known names: sample, {', '.join(DOWNLOADS)}; or give a folder, an .npz or {hub_data.FORM}"
+    raise UserError(f"no such data: {name}; {known}")
 
 
 def _located(name: str, data_dir: Path) -> Path:
@@ -85,7 +89,7 @@ def _located(name: str, data_dir: Path) -> Path:
 
 
 def brings_test(name: str) -> bool:
-    """True if the source has a test split of its own."""
+    """True if the source has a test split of its own. A dataset on the Hub has to be named among the tests."""
     return name == "sample" or name in DOWNLOADS or (Path(name).expanduser() / "test").is_dir()
 
 
@@ -190,16 +194,14 @@ def _folder(path: Path, split: Split) -> Source:
     ]
     if not files:
         raise UserError(f"no pictures in {root}: expected one subfolder per class, such as {root}/A/001.png")
-    classes = sorted({name for _, name in files})
-    labels = np.array([classes.index(name) for _, name in files], np.int64)
-    return Source(
-        path.name,
-        lambda i: files[i][0],
-        labels,
-        tuple((c,) for c in classes),
-        np.arange(len(files)),
-        is_ink=False,
-    )
+    return _named(path.name, lambda i: files[i][0], [name for _, name in files])
+
+
+def _named(name: str, picture: Callable[[int], Any], labels: Sequence[str]) -> Source:
+    """Pictures of any paper, with the name of each one's class."""
+    index = {c: i for i, c in enumerate(sorted(set(labels)))}
+    rows = np.array([index[c] for c in labels], np.int64)
+    return Source(name, picture, rows, tuple((c,) for c in index), np.arange(len(rows)), is_ink=False)
 
 
 # --- downloads ---

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
-from hwr import hub
+from hwr import hub, verify
 from hwr.config import ModelConfig, UserError
 from hwr.image import normalise
 from hwr.model import build
@@ -24,6 +24,7 @@ class Start:
 
     config: ModelConfig
     weights: dict[str, torch.Tensor] | None = None  # None: random, or timm's
+    training: dict[str, Any] = field(default_factory=dict)  # how those weights were made
 
     def labels(self, data: tuple[str, ...], keep: bool) -> tuple[str, ...]:
         """The classes to learn: the data's, behind those of the start if they are kept."""
@@ -34,8 +35,9 @@ def find(config: TrainConfig) -> Start:
     """What ``--init`` names. Raises UserError if it is not there."""
     if config.init in ("scratch", "imagenet"):
         return Start(config.network())
-    model, found = hub.load(folder_of(config.init))
-    return Start(found, model.state_dict())
+    folder = folder_of(config.init)
+    model, found = hub.load(folder)
+    return Start(found, model.state_dict(), verify.read_config(folder)["hwr"].get("training", {}))
 
 
 def folder_of(name: str) -> Path:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
+
+from hub_wire import free_port
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before gradio and huggingface_hub are imported: no test may leave this machine
+os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{free_port()}"  # where the Hub of the tests is, while there is one
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hf-home-")  # nor use what its owner has there
+os.environ["HF_TOKEN"] = os.environ["HWR_MODEL"] = ""
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
@@ -16,9 +22,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import Hub
+from huggingface_hub import constants
 
-from hwr import Recognizer
+from hwr import Recognizer, network, repository
 
+HUB_PORT = int(os.environ["HF_ENDPOINT"].rpartition(":")[2])
 ROOT = Path(__file__).parent.parent
 STARTS_WITHIN = 120  # seconds: importing torch and gradio takes ten on a busy machine
 
@@ -29,6 +38,27 @@ def fresh_accelerator() -> Iterator[None]:
     yield
     if "accelerate" in sys.modules:
         sys.modules["accelerate"].state.AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture
+def hub_of_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub of its own for one test, with this process as a client that may write; its pauses are short."""
+    home = tmp_path / "home"
+    for name, value in {
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,
+        "HF_HOME": str(home),
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_HUB_DOWNLOAD_TIMEOUT": 1,
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    monkeypatch.setattr(repository, "PROBE", 1.0)
+    monkeypatch.setattr(network, "WAITS", (0.05, 0.1, 0.1))
+    pause = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: pause(min(seconds, 0.05)))  # the client's own, too
+    with Hub(tmp_path / "hub", port=HUB_PORT) as hub:
+        yield hub
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +96,6 @@ def page_url(page_log: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,0 +1,252 @@
+"""The Hub as people meet it: fresh processes, empty caches, plain timm, transformers, kills, and the page."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from gradio_client import Client
+from hub_server import Hub, hang, slow
+from hub_wire import free_port
+
+from hwr import hub
+from hwr.config import ModelConfig
+from hwr.model import build
+
+ROOT = Path(__file__).parents[1]
+REPO = "owner/model"
+TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
+
+READ = """
+import hashlib, json, sys, torch
+from pathlib import Path
+from hwr import hub
+found = hub.pull("owner/model")
+model, config = hub.load(found.folder)
+x = torch.linspace(-1, 1, 2048).view(2, 1, 32, 32)
+with torch.inference_mode(): y = model(x)
+digests = {n: hashlib.sha256((found.folder / n).read_bytes()).hexdigest() for n in ("config.json", "model.safetensors")}
+print(json.dumps({"logits": y.tolist(), "digests": digests, "commit": found.commit, "stale": found.stale}))
+"""
+WITH_TIMM = """
+import json, sys, timm, torch
+model = timm.create_model("hf-hub:owner/model", pretrained=True).eval()
+x = torch.linspace(-1, 1, 2048).view(2, 1, 32, 32)
+with torch.inference_mode(): print(json.dumps({"logits": model(x).tolist()}))
+assert "hwr" not in sys.modules
+"""
+WITH_TRANSFORMERS = """
+import json, numpy as np, torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModelForImageClassification
+model = AutoModelForImageClassification.from_pretrained("owner/model").eval()
+processor = AutoImageProcessor.from_pretrained("owner/model")
+picture = Image.fromarray(np.arange(1024, dtype=np.uint8).reshape(32, 32) // 4, mode=None)
+pixels = processor(picture, return_tensors="pt")["pixel_values"]
+with torch.inference_mode(): logits = model(pixels).logits
+print(json.dumps({"pixels": pixels.tolist(), "logits": logits.tolist(), "label": model.config.id2label[logits.argmax().item()]}))
+"""
+
+
+@pytest.fixture(params=[False, True], ids=["lfs", "xet"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+    with Hub(tmp_path / "hub", xet=request.param) as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(3)
+    hub.save(tmp_path / "made", build(TINY).state_dict(), TINY, {"version": "1"}, {"validation": {}})
+    return tmp_path / "made"
+
+
+def in_process(script: str, server: Hub, cache: Path, cwd: Path = ROOT) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=server.env(None, cache),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "hwr", *map(str, words)]
+
+
+def pushed(server: Hub, folder: Path, token: str | None = "hf_write") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("push", folder, REPO), env=server.env(token), cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+
+
+def answers(folder: Path) -> list[list[float]]:
+    model, _ = hub.load(folder)
+    with torch.inference_mode():
+        return list(model(torch.linspace(-1, 1, 2048).view(2, 1, 32, 32)).tolist())
+
+
+@pytest.mark.slow
+def test_what_is_pushed_comes_back_the_same_to_hwr_and_to_timm(server: Hub, folder: Path, tmp_path: Path) -> None:
+    done = pushed(server, folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Published: http")
+    found = in_process(READ, server, tmp_path / "empty")
+    assert found["logits"] == answers(folder)
+    assert found["commit"] == server.head(REPO)
+    settings = json.loads((folder / hub.CONFIG).read_text())
+    assert found["digests"]["model.safetensors"] == settings["hwr"]["sha256"]  # type: ignore[index]
+    assert server.files(REPO)[hub.CONFIG] == (folder / hub.CONFIG).read_bytes()
+    assert in_process(WITH_TIMM, server, tmp_path / "other", tmp_path)["logits"] == answers(folder)
+    tokens = [r for r in server.log if r.origin == "lfs" and "authorization" in r.headers]
+    assert tokens == [] and "hf_write" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_transformers_reads_it_too(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    with Hub(tmp_path / "hub") as server:
+        server.create(REPO)
+        server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
+        found = in_process(WITH_TRANSFORMERS, server, tmp_path / "empty", tmp_path)
+    model, config = hub.load(folder)
+    with torch.inference_mode():
+        logits = model(torch.tensor(found["pixels"]))
+    torch.testing.assert_close(torch.tensor(found["logits"]), logits)
+    assert found["label"] == config.labels[int(logits.argmax())]
+
+
+@pytest.mark.slow
+def test_who_may_not_push_gets_one_line_and_a_status(folder: Path, tmp_path: Path) -> None:
+    with Hub(tmp_path / "hub") as server:
+        done = pushed(server, folder, "hf_read")
+        assert (done.returncode, server.repos) == (2, {})
+        assert done.stderr.count("\n") == 1 and done.stderr.startswith("hwr: owner/model: the token may not")
+        assert f"python -m hwr push {folder} {REPO}" in done.stderr
+        server.go_offline()
+        done = pushed(server, folder)
+        assert done.returncode == 75, "may be tried again"
+        assert "Traceback" not in done.stderr
+
+
+def kill_when(process: subprocess.Popen[bytes], reached: object) -> None:
+    """SIGKILL once ``reached()``."""
+    limit = time.monotonic() + 120
+    while not reached():  # type: ignore[operator]
+        assert time.monotonic() < limit and process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/preupload/", ".*objects/batch", "/commit/", "."])
+def test_a_killed_push_leaves_nothing_of_half_a_model(folder: Path, tmp_path: Path, path: str) -> None:
+    with Hub(tmp_path / "hub") as server:
+        server.fail("PUT" if path == "." else "POST", path, hang(60))
+        process = subprocess.Popen(command("push", folder, REPO), env=server.env("hf_write"), cwd=ROOT)
+        kill_when(process, lambda: any(not planted.times for planted in server._faults) or not server._faults)
+        assert ("models", REPO) not in server.repos or set(server.files(REPO)) == {".gitattributes"}
+        server.heal()
+        assert pushed(server, folder).returncode == 0, "the same command finishes it"
+        assert server.files(REPO)[hub.WEIGHTS] == (folder / hub.WEIGHTS).read_bytes()
+        assert len(server.commits(REPO)) == 2
+
+
+@pytest.mark.slow
+def test_a_killed_pull_is_finished_by_the_next(folder: Path, tmp_path: Path) -> None:
+    with Hub(tmp_path / "hub") as server:
+        server.create(REPO)
+        server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
+        server.fail("GET", ".", slow(20_000), origin="lfs")
+        cache = tmp_path / "cache"
+        process = subprocess.Popen([sys.executable, "-c", READ], env=server.env(None, cache), cwd=ROOT)
+        kill_when(process, lambda: any(r.origin == "lfs" for r in server.log) or list(cache.rglob("*.incomplete")))
+        server.heal()
+        assert in_process(READ, server, cache)["logits"] == answers(folder)
+
+
+def page(server: Hub, model: str, cache: Path, tmp_path: Path) -> tuple[subprocess.Popen[bytes], str, float]:
+    """app.py with only environment variables, and how long it took to listen, in seconds."""
+    port, start = free_port(), time.monotonic()
+    settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1", "HWR_MODEL": model}
+    process = subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=server.env(None, cache)
+        | settings
+        | {"GRADIO_TEMP_DIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"},
+    )
+    while True:
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return process, f"http://127.0.0.1:{port}", time.monotonic() - start
+        assert process.poll() is None and time.monotonic() - start < 120
+        time.sleep(0.1)
+
+
+def shown(url: str) -> str:
+    """All text of the page's configuration."""
+    return json.dumps(Client(url, verbose=False).config)
+
+
+@pytest.mark.slow
+def test_the_page_serves_the_hubs_model_then_its_copy_and_says_which(folder: Path, tmp_path: Path) -> None:
+    with Hub(tmp_path / "hub") as server:
+        server.create(REPO)
+        server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
+        commit, cache = server.head(REPO)[:7], tmp_path / "cache"
+        for offline in (False, True):
+            process, url, _ = page(server, REPO, cache, tmp_path)
+            try:
+                text = shown(url)
+            finally:
+                process.kill()
+                process.wait()
+            assert f"{REPO}@{commit}" in text
+            assert ("cannot be reached" in text) is offline
+            server.go_offline()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["away", "silent"])
+def test_an_unreachable_hub_delays_the_page_by_less_than_ten_seconds(tmp_path: Path, fault: str) -> None:
+    with Hub(tmp_path / "hub") as server:
+        quick, _, without = page(server, "", tmp_path / "cache", tmp_path)
+        quick.kill()
+        quick.wait()
+        server.go_offline() if fault == "away" else server.fail("*", ".", hang(300), times=10**6)
+        process, url, took = page(server, REPO, tmp_path / "cache", tmp_path)
+        try:
+            assert took - without < 10 + without, "twice the start is the noise of a busy machine"
+            assert "The bundled model answers instead" in shown(url).replace("\\\\", "")
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+def test_training_starts_from_the_hub_and_ends_there(folder: Path, tmp_path: Path) -> None:
+    with Hub(tmp_path / "hub") as server:
+        server.create(REPO)
+        commit = server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
+        flags = ["--init", f"{REPO}@{commit}", "--epochs", "1", "--out", str(tmp_path / "run"), "--no-dedupe"]
+        flags += ["--push", "owner/tuned", "--finetune", "head"]
+        done = subprocess.run(
+            [sys.executable, "train.py", *flags], cwd=ROOT, env=server.env("hf_write"), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert server.files("owner/tuned")[hub.WEIGHTS] == (tmp_path / "run" / hub.WEIGHTS).read_bytes()
+        settings = json.loads(server.files("owner/tuned")[hub.CONFIG])
+        assert settings["hwr"]["training"]["init"] == f"{REPO}@{commit}"
