@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 import hwr
-from hwr import cli, devices, examine, hub, network, prepare, records, report, space, start, training
+from hwr import average, cli, devices, examine, hub, network, prepare, records, report, space, start, training
 from hwr.config import ModelConfig, UserError
+from hwr.labelled import Labelled
 from hwr.model import count_parameters, freeze, open_stages
 from hwr.options import RECIPES, TrainConfig
 from hwr.run import Weights
@@ -33,11 +34,16 @@ def main(config: TrainConfig) -> None:
     sets = prepare.load(config, begun.config)
     labels = begun.labels(sets.classes(), config.keep_labels)
     model, model_config = start.begin(begun, labels, config)
+    first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     teacher = start.teacher(config.teacher, labels, accelerator.device)
     if accelerator.is_main_process:
         introduce(model, sets, config, model_config, str(accelerator.device))
 
     weights = training.fit(model, sets.train, sets.val, config, model_config, accelerator, teacher)
+    if config.average and sets.val is not None:
+        held = Labelled.of(sets.val, model_config.labels, accelerator.device)
+        weights, share = average.best(model, first, weights, held, model_config)
+        print(f"Averaged: {share:.0%} of this run, {1 - share:.0%} of what it started from")
     model.load_state_dict(weights)
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)

@@ -61,6 +61,8 @@ class StartOptions:
     """What learns: all, the classifier, the last stage with it, or one stage more every few epochs."""
     layer_decay: float = 1.0
     """Learning rate of a layer, as a share of the one above it."""
+    average: bool = False
+    """Average the result with the weights it started from, in the proportion that is best on validation."""
     teacher: str = ""
     """What --init takes of trained models: its answers are learnt beside the labels."""
     distill: float = 0.5
@@ -205,6 +207,8 @@ class TrainConfig(
             raise UserError(f"--accumulate {self.accumulate} does not divide --batch-size {self.batch_size}")
         if self.small_size and not 16 <= self.small_size <= self.image_size:
             raise UserError(f"--small-size {self.small_size}: expected 16 to {self.image_size}, the --image-size")
+        if self.average and (not self.validation or self.init in ("scratch", "imagenet")):
+            raise UserError("--average needs --init with a model of ours, and validation data to choose by")
         if not self.validation and (self.patience or self.scheduler == "plateau"):
             raise UserError("--patience and --scheduler plateau watch the validation data: --validation 0 leaves none")
         self.network()

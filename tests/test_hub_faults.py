@@ -117,6 +117,7 @@ PULL_FAULTS = [
     PullFault("weights 403", on("GET", LFS, status(403), ALWAYS, "lfs"), "may not", UserError),
     PullFault("weights 500 once", on("GET", LFS, status(500), 1, "lfs")),
 ]
+OUTAGES = [f for f in PULL_FAULTS if f.kind is UnavailableError and f.words and "slow" not in f.name]
 
 
 @pytest.mark.parametrize("fault", PULL_FAULTS, ids=lambda fault: fault.name)

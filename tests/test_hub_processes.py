@@ -50,7 +50,8 @@ processor = AutoImageProcessor.from_pretrained("owner/model")
 picture = Image.fromarray(np.arange(1024, dtype=np.uint8).reshape(32, 32) // 4, mode=None)
 pixels = processor(picture, return_tensors="pt")["pixel_values"]
 with torch.inference_mode(): logits = model(pixels).logits
-print(json.dumps({"pixels": pixels.tolist(), "logits": logits.tolist(), "label": model.config.id2label[logits.argmax().item()]}))
+label = model.config.id2label[logits.argmax().item()]
+print(json.dumps({"pixels": pixels.tolist(), "logits": logits.tolist(), "label": label}))
 """
 
 
@@ -229,7 +230,7 @@ def test_an_unreachable_hub_delays_the_page_by_less_than_ten_seconds(tmp_path: P
         server.go_offline() if fault == "away" else server.fail("*", ".", hang(300), times=10**6)
         process, url, took = page(server, REPO, tmp_path / "cache", tmp_path)
         try:
-            assert took - without < 10 + without, "twice the start is the noise of a busy machine"
+            assert took - without < 10
             assert "The bundled model answers instead" in shown(url).replace("\\\\", "")
         finally:
             process.kill()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
-from hwr import checkpoint, data, devices, metrics, records, training
+from hwr import average, checkpoint, data, devices, metrics, records, training
 from hwr.augment import Augmentation, mix
 from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
@@ -425,3 +425,20 @@ def test_a_device_out_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Run, "_loss", full)
     with pytest.raises(UserError, match=r"ran out of memory with batches of 32: try --accumulate 2"):
         fit(digits(64), digits(64), config(tmp_path))
+
+
+def test_the_best_blend_of_start_and_end_is_found_on_validation(tmp_path: Path) -> None:
+    train = digits(64)
+    model = build(TINY)
+    first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    good = fit(train, None, config(tmp_path, epochs=30, lr=1e-2, ema=0.0, **STILL), model)
+    held = Labelled.of(train, TINY.labels, torch.device("cpu"))
+    _, share = average.best(model, first, good, held, TINY)
+    assert share > 0.5
+    same, share = average.best(model, good, first, held, TINY)
+    assert share < 0.5
+    for name, tensor in average.between(first, good, 1 - share).items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(same[name], tensor)
+    logits, allowed = predict(model, held, TINY)
+    assert len(logits) == len(allowed) == 64

@@ -1,0 +1,57 @@
+"""python -m hwr: one command each for what a model directory is good for."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hwr import hub
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hwr", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_the_help_names_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in ("push", "deploy-space", "export"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pull", "x"), "pull"),
+        (("push", "runs/none"), "repo"),
+        (("push", "runs/none", "owner/name"), "no such model directory: runs/none"),
+        (("push", ".", "owner/name"), "it has no config.json"),
+        (("push", str(hub.BUNDLED), "name"), "expected owner/name"),
+        (("deploy-space", "name"), "expected owner/name"),
+        (("export", "runs/none"), "no such model directory: runs/none"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(words: tuple[str, ...], said: str) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("hwr: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_export_writes_a_graph_and_the_card_mentions_it(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(hub.BUNDLED, tmp_path / "model"))
+    assert hub.is_described(folder), "the bundled card is what its config and metrics say"
+    done = run("export", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "100.00% of 1,000 pictures" in done.stdout
+    assert "model.onnx" in (folder / hub.CARD).read_text()
+    (folder / hub.CARD).write_text("my own words")
+    assert run("export", folder, "--raw").returncode == 0
+    assert (folder / hub.CARD).read_text() == "my own words"
+    assert (folder / hub.RAW_ONNX).is_file()
