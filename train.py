@@ -19,7 +19,8 @@ from hwr import average, cli, devices, examine, hub, network, prepare, records, 
 from hwr.config import ModelConfig, UserError
 from hwr.labelled import Labelled
 from hwr.model import count_parameters, freeze, open_stages
-from hwr.options import RECIPES, TrainConfig
+from hwr.options import TrainConfig
+from hwr.recipes import RECIPES
 from hwr.run import Weights
 
 

@@ -24,7 +24,8 @@ from tqdm import tqdm
 from hwr import cli, data, devices, hub, metrics, start, training, verify
 from hwr.config import OTHER, UserError
 from hwr.labelled import Labelled, predict
-from hwr.options import RECIPES, TrainConfig
+from hwr.options import TrainConfig
+from hwr.recipes import RECIPES
 
 
 @dataclass(frozen=True)

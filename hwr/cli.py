@@ -33,8 +33,9 @@ def run(
     ``recipes``.
     """
     program = Path(sys.argv[0]).name.replace("__main__.py", "hwr")
+    called = f"python -m {program}" if program == "hwr" else program
     try:
-        main(_parse(options, (description or "").partition("\n\n")[0], recipes or {}))
+        main(_parse(called, options, (description or "").partition("\n\n")[0], recipes or {}))
     except UserError as error:
         print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -43,15 +44,15 @@ def run(
         sys.exit(130)  # 128 + SIGINT, as shells count
 
 
-def _parse(options: Any, description: str, recipes: Recipes) -> Any:
+def _parse(program: str, options: Any, description: str, recipes: Recipes) -> Any:
     shown = io.StringIO()
     bases: list[type[Any]] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
     groups = [base for base in bases if base is not options]
     try:
         with redirect_stderr(shown):
             if not groups:
-                return tyro.cli(options, description=description)
-            parsed = tyro.cli(_grouped(options.__name__, groups, recipes), description=description)
+                return tyro.cli(options, prog=program, description=description)
+            parsed = tyro.cli(_grouped(options.__name__, groups, recipes), prog=program, description=description)
     except SystemExit as stop:
         if not stop.code:  # --help
             raise

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
-import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
 from huggingface_hub import metadata_load
 from PIL import Image
 
-from hwr import repository
 from hwr.config import UserError
+from hwr.hub_files import METADATA, Dataset, Split, class_of, fetch, require_pyarrow, split_of
 from hwr.picture import MAX_PIXELS
 
-Split = Literal["train", "test"]
-
-PREFIX = "hf://datasets/"
-FORM = f"{PREFIX}owner/name[@revision][/folder]"
-NAME = re.compile(r"([^/@]+/[^/@]+)(?:@(refs/(?:pr|convert)/[\w.-]+|[\w.-]+))?(?:/(.+?))?/?", re.ASCII)
-LIMIT = 6 * 3600.0  # seconds to fetch a dataset in: MAX_BYTES at 1 MB/s
-MAX_BYTES = 20 * 10**9
 ROWS = 1000  # of a parquet file, decompressed at once
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # not what Pillow hands to other programs, as EPS
-METADATA = ("metadata.csv", "metadata.jsonl")
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img"), ("label", "labels", "character")
-SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
-SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 
 
 class Labelled(NamedTuple):
@@ -43,17 +30,6 @@ class Labelled(NamedTuple):
     name: str
     picture: Callable[[int], Image.Image]
     labels: list[str]
-
-
-class Dataset(NamedTuple):
-    """Files of one split in the Hub's cache; ``under`` is the folder of the repository that was asked for."""
-
-    repo: str
-    commit: str
-    root: Path
-    under: str
-    paths: tuple[str, ...]
-    split: Split
 
 
 def read(name: str, split: Split) -> Labelled:
@@ -69,96 +45,6 @@ def read(name: str, split: Split) -> Labelled:
     return Labelled(f"{data.repo}@{data.commit[:7]}", picture, labels)
 
 
-def fetch(name: str, split: Split) -> Dataset:
-    """The files of a split. A list of them beside them tells what a whole copy is when the Hub cannot be asked."""
-    repo, revision, under = parse(name)
-    chosen: list[str] = []
-
-    def choose(repo: str, files: repository.Files) -> Sequence[str]:
-        chosen[:] = select(repo, files, split, under)
-        return chosen
-
-    listing = f".hwr-{split}{under.replace('/', '--')}.json"
-    found = repository.snapshot(repo, choose, (listing,), "dataset", revision, LIMIT)
-    if found.stale or not chosen:
-        chosen = json.loads((found.folder / listing).read_text())
-    else:
-        with suppress(OSError):  # a cache that others filled serves too, as long as the Hub can be asked
-            partial = found.folder / f"{listing}.partial"
-            partial.write_text(json.dumps(chosen))
-            partial.replace(found.folder / listing)
-    return Dataset(repo, found.commit, found.folder, under, tuple(_inside(repo, path) for path in chosen), split)
-
-
-def parse(name: str) -> tuple[str, str, str]:
-    """``(repository, revision, folder or "")`` of a name as in FORM. Raises UserError for other names."""
-    found = NAME.fullmatch(name.removeprefix(PREFIX))
-    if found is None or ".." in name:
-        raise UserError(f"{name} is no name of a dataset: expected {FORM}")
-    repo, revision, under = found.groups()
-    return repo, revision or "main", f"{under}/" if under else ""
-
-
-def select(repo: str, files: repository.Files, split: Split, under: str = "") -> list[str]:
-    """Which of a repository's files to fetch for a split: parquet, or else pictures and what describes them."""
-    paths = [path for path in files if path.startswith(under)]
-    data = [p for p in paths if p.endswith(".parquet") and not p.endswith("metadata.parquet")]
-    described = [p for p in paths if PurePosixPath(p).name in METADATA]
-    if data:
-        _pyarrow()  # found missing before anything is fetched
-    else:
-        data = [p for p in paths if p.lower().endswith(PICTURES) and (described or _class(p, under))]
-    data = _of_split(repo, data, split, under)
-    _require_one_configuration(repo, data)
-    if not data[0].endswith(".parquet"):
-        data += [p for p in described if _split(p, under) in ("", split)]
-    data += [p for p in ("README.md",) if p in files]
-    if (size := sum(files[p].size or 0 for p in data)) > MAX_BYTES:
-        raise UserError(f"{repo}: its {split} split is {size / 1e9:.1f} GB, more than {MAX_BYTES / 1e9:.0f} GB")
-    return [_inside(repo, path) for path in data]
-
-
-def _inside(repo: str, path: str) -> str:
-    if re.search(r"^/|^[A-Za-z]:|[\\\0]", path) or {"", ".", ".."} & set(path.split("/")):
-        raise UserError(f"{repo} lists a file outside of its folder: {path!r}")
-    return path
-
-
-def _of_split(repo: str, paths: list[str], split: Split, under: str) -> list[str]:
-    said = {path: _split(path, under) for path in paths}
-    if not paths:
-        raise UserError(
-            f"{repo} has no pictures in {under or 'it'}: expected one folder per class, such as A/001.png, pictures "
-            f"with a metadata.csv, or .parquet files; scripts that load data are never run"
-        )
-    unsaid = [path for path in paths if not said[path]]
-    whole = split == "train" or len(unsaid) == len(paths)  # as a folder without splits is all test where it is one
-    if found := [path for path in paths if said[path] == split] or (unsaid if whole else []):
-        return found
-    raise UserError(f"{repo} has no {split} split: its files say {', '.join(sorted(set(filter(None, said.values()))))}")
-
-
-def _split(path: str, under: str) -> str:
-    """What the name of a parquet file, or a folder above a picture, says; the picture's own name says nothing."""
-    folder, _, file = path.removeprefix(under).lower().rpartition("/")
-    words = [*re.split(r"[^a-z]+", file)[::-1], *folder.split("/")] if file.endswith(".parquet") else folder.split("/")
-    return next((SPLITS[word] for word in words if word in SPLITS), "")
-
-
-def _class(path: str, under: str) -> str:
-    """The folder that a picture is in, unless it is a split's."""
-    folder = PurePosixPath(path.removeprefix(under)).parent.name
-    return "" if folder.lower() in SPLITS or folder.startswith(".") else folder
-
-
-def _require_one_configuration(repo: str, paths: list[str]) -> None:
-    """Parquet of several folders is several datasets in one repository, each with labels of its own."""
-    tables = [PurePosixPath(p).parent for p in paths if p.endswith(".parquet")]
-    folders = sorted({str(f.parent if f.name.lower() in SPLITS else f) for f in tables})
-    if len(folders) > 1:
-        raise UserError(f"{repo} holds several datasets: name one of {', '.join(folders[:20])}, as {FORM}")
-
-
 # --- folders ---
 
 
@@ -169,7 +55,7 @@ def _folders(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
     if described:
         rows = dict(row for path in described for row in _metadata(data, path, frozenset(pictures)))
     else:
-        rows = {path: _class(path, data.under) for path in pictures}
+        rows = {path: class_of(path, data.under) for path in pictures}
     if not rows:
         raise UserError(f"{data.repo}: {', '.join(described)} name no pictures of the {data.split} split")
     paths = list(rows)
@@ -187,7 +73,7 @@ def _metadata(data: Dataset, path: str, pictures: frozenset[str]) -> Iterator[tu
         picture = str(folder / str(row["file_name"]))
         if picture in pictures:
             yield picture, _named(row[label], _readme_names(data, label), where)
-        elif _split(picture, data.under) in ("", data.split):
+        elif split_of(picture, data.under) in ("", data.split):
             raise UserError(f"{where} names {row['file_name']}, which is no picture of this repository")
 
 
@@ -216,14 +102,6 @@ def _decode(content: bytes | None, where: str) -> Image.Image:
 # --- parquet ---
 
 
-def _pyarrow() -> Any:
-    try:
-        importlib.import_module("pyarrow.parquet")
-        return importlib.import_module("pyarrow")
-    except ImportError:
-        raise UserError("reading .parquet files needs pyarrow: pip install pyarrow") from None
-
-
 def _parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
     """Encoded pictures are kept as they are in the files, so that memory holds no more than they do."""
     batches, places, starts, labels = [], [], [], list[str]()
@@ -247,7 +125,7 @@ def _parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
 
 def _batches(data: Dataset, path: str) -> Iterator[tuple[int, Any, list[str]]]:
     """(first row, pictures, names of their classes), a part of a file at a time."""
-    pa = _pyarrow()
+    pa = require_pyarrow()
     where, first = f"{data.repo}: {path}", 0
     try:
         with pa.parquet.ParquetFile(data.root / path) as file:
@@ -263,7 +141,7 @@ def _batches(data: Dataset, path: str) -> Iterator[tuple[int, Any, list[str]]]:
 
 def _columns(data: Dataset, schema: Any, where: str) -> tuple[str, str, tuple[str, ...]]:
     """The columns of pictures and of labels, and the names that integers among the labels stand for."""
-    types = _pyarrow().types
+    types = require_pyarrow().types
     images = [field.name for field in schema if _holds_pictures(types, field.type)]
     image = next((name for name in IMAGE_COLUMNS if name in images), next(iter(images), None))
     label = next((name for name in LABEL_COLUMNS if name in schema.names), None)

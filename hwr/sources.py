@@ -13,7 +13,7 @@ from urllib.error import URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import hub_data
+from hwr import hub_data, hub_files
 from hwr.config import DIGITS, LOWER, UPPER, UserError
 from hwr.image import to_ink
 from hwr.picture import Gray
@@ -69,7 +69,7 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
         return _raster(name, path, _load_npz(path))
     if name in DOWNLOADS:
         return _downloaded(name, split, data_dir.expanduser())
-    if name.startswith(hub_data.PREFIX):
+    if name.startswith(hub_files.PREFIX):
         return _named(*hub_data.read(name, split))
     path = _located(name, data_dir)
     if path.is_dir():
@@ -78,7 +78,7 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
         return _npz(path, pens if split == "train" else 1, seed)
     if path.exists():
         raise UserError(f"{name} is neither a folder of class folders nor an .npz file")
-    known = f"known names: sample, {', '.join(DOWNLOADS)}; or give a folder, an .npz or {hub_data.FORM}"
+    known = f"known names: sample, {', '.join(DOWNLOADS)}; or give a folder, an .npz or {hub_files.FORM}"
     raise UserError(f"no such data: {name}; {known}")
 
 

@@ -16,7 +16,7 @@ import pytest
 from hub_server import Hub, status
 from PIL import Image
 
-from hwr import hub_data, sources
+from hwr import hub_data, hub_files, sources
 from hwr.config import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -260,23 +260,23 @@ def test_bad_names_are_refused_before_anything_is_asked(name: str) -> None:
 
 
 def test_names_may_carry_a_revision_and_a_folder() -> None:
-    parse = hub_data.parse
+    parse = hub_files.parse
     assert parse("hf://datasets/owner/a") == ("owner/a", "main", "")
     assert parse("hf://datasets/owner/a@v1.0/sub/folder/") == ("owner/a", "v1.0", "sub/folder/")
     assert parse("hf://datasets/owner/a@refs/convert/parquet/x") == ("owner/a", "refs/convert/parquet", "x/")
 
 
 def test_too_much_is_refused_before_it_is_fetched() -> None:
-    files = {f"A/{i}.png": SimpleNamespace(size=hub_data.MAX_BYTES // 2 + 1) for i in range(2)}
+    files = {f"A/{i}.png": SimpleNamespace(size=hub_files.MAX_BYTES // 2 + 1) for i in range(2)}
     with pytest.raises(UserError, match=r"owner/a: .* 20\.0 GB, more than 20 GB"):
-        hub_data.select("owner/a", files, "train")
+        hub_files.select("owner/a", files, "train")
 
 
 def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UserError, match="pip install pyarrow"):
-        hub_data.select("owner/a", {"train.parquet": SimpleNamespace(size=1)}, "train")
+        hub_files.select("owner/a", {"train.parquet": SimpleNamespace(size=1)}, "train")
 
 
 def test_the_hubs_test_split_has_to_be_asked_for() -> None:

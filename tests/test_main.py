@@ -28,7 +28,7 @@ def test_the_help_names_every_command() -> None:
     ("words", "said"),
     [
         (("pull", "x"), "pull"),
-        (("push", "runs/none"), "repo"),
+        (("push", "runs/none"), "owner/name on the Hub"),
         (("push", "runs/none", "owner/name"), "no such model directory: runs/none"),
         (("push", ".", "owner/name"), "it has no config.json"),
         (("push", str(hub.BUNDLED), "name"), "expected owner/name"),

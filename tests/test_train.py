@@ -17,7 +17,8 @@ from PIL import Image
 
 import train
 from hwr import Recognizer, cli, hub, sources
-from hwr.options import RECIPES, TrainConfig
+from hwr.options import TrainConfig
+from hwr.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 
