@@ -17,7 +17,6 @@ import torch
 import hwr
 from hwr import average, cli, devices, examine, hub, network, prepare, records, report, space, start, training
 from hwr.config import ModelConfig, UserError
-from hwr.labelled import Labelled
 from hwr.model import count_parameters, freeze, open_stages
 from hwr.options import TrainConfig
 from hwr.recipes import RECIPES
@@ -42,9 +41,7 @@ def main(config: TrainConfig) -> None:
 
     weights = training.fit(model, sets.train, sets.val, config, model_config, accelerator, teacher)
     if config.average and sets.val is not None:
-        held = Labelled.of(sets.val, model_config.labels, accelerator.device)
-        weights, share = average.best(model, first, weights, held, model_config)
-        print(f"Averaged: {share:.0%} of this run, {1 - share:.0%} of what it started from")
+        weights = average.best(model, first, weights, sets.val, model_config, accelerator)
     model.load_state_dict(weights)
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)

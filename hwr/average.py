@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import torch
+from accelerate import Accelerator
+from tqdm import tqdm
 
 from hwr import metrics
 from hwr.config import ModelConfig
+from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 
 SHARES = tuple(i / 10 for i in range(11))  # of the run's own weights
@@ -14,20 +17,23 @@ Weights = dict[str, torch.Tensor]
 
 
 def best(
-    model: torch.nn.Module, start: Weights, end: Weights, held: Labelled, config: ModelConfig
-) -> tuple[Weights, float]:
-    """The weighted average of ``start`` and ``end`` that is best on validation, and the share of ``end`` in it.
+    model: torch.nn.Module, start: Weights, end: Weights, val: InkSet, config: ModelConfig, accelerator: Accelerator
+) -> Weights:
+    """The weighted average of ``start`` and ``end`` that is best on validation; says how much of each it is.
 
     By accuracy, between equals by the lower loss. Both must be of one network, ``model``, and the second trained from
     the first: then the loss has no barrier between them (Wortsman et al. 2022, robust fine-tuning).
     """
+    held = Labelled.of(val, config.labels, accelerator.device)
     scores = {}
-    for share in SHARES:
+    for share in tqdm(SHARES, desc="average", leave=False, disable=not accelerator.is_main_process):
         model.load_state_dict(between(start, end, share))
         logits, allowed = predict(model, held, config)
         scores[share] = (metrics.accuracy(logits, allowed), -metrics.loss(logits, allowed).item())
     chosen = max(SHARES, key=scores.__getitem__)
-    return between(start, end, chosen), chosen
+    said = ", ".join(f"{score[0]:.2%}" for score in (scores[0.0], scores[chosen], scores[1.0]))
+    accelerator.print(f"averaged: {chosen:.0%} of this run; of the start, this average and the run, right: {said}")
+    return between(start, end, chosen)
 
 
 def between(start: Weights, end: Weights, share: float) -> Weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 HANDWRITING = {
@@ -12,7 +13,10 @@ HANDWRITING = {
     "validation": 0.1,  # with seed 0, 26 of UNIPEN's writers
     "outliers": 0.06,
     "case_prior": 1.0,
-    "epochs": 30,
+    "epochs": 16,
+    "small_size": 32,
+    "small_share": 0.75,
+    "ema": 0.9995,
     "mixup": 0.1,
     "degrees": 20.0,
     "shear": 0.3,
@@ -22,6 +26,17 @@ HANDWRITING = {
     "blur": 0.4,
     "gain": 0.2,
     "occlusion": 0.15,
+    "out": Path("runs/handwriting"),
+}
+REFINE = HANDWRITING | {  # after it, from its result, which also teaches
+    "init": "runs/handwriting",
+    "teacher": "runs/handwriting",
+    "out": Path("runs/refined"),
+    "epochs": 9,
+    "small_size": 0,
+    "lr": 1e-3,
+    "distill": 0.5,
+    "average": True,
 }
 MNIST = {
     "data": ("mnist",),
@@ -45,4 +60,9 @@ PERSONAL = {
     "ema": 0.0,
     "drop_rate": 0.0,
 }
-RECIPES: dict[str, dict[str, Any]] = {"handwriting": HANDWRITING, "mnist": MNIST, "personal": PERSONAL}
+RECIPES: dict[str, dict[str, Any]] = {
+    "handwriting": HANDWRITING,
+    "refine": REFINE,
+    "mnist": MNIST,
+    "personal": PERSONAL,
+}

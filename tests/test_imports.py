@@ -49,7 +49,7 @@ MAY_IMPORT = {
         *{"augment", "checkpoint", "config", "data", "devices", "image", "labelled", "metrics"},
         *{"model", "optimisation", "options", "records"},
     },
-    "average": {"config", "labelled", "metrics"},
+    "average": {"config", "data", "labelled", "metrics"},
     "training": {"config", "data", "devices", "labelled", "options", "run"},
     "examine": {"config", "data", "labelled", "metrics", "prepare"},
     "__init__": {"config", "network", "recognizer"},

@@ -427,18 +427,18 @@ def test_a_device_out_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch: p
         fit(digits(64), digits(64), config(tmp_path))
 
 
-def test_the_best_blend_of_start_and_end_is_found_on_validation(tmp_path: Path) -> None:
+def test_the_best_blend_of_start_and_end_is_found_on_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train = digits(64)
     model = build(TINY)
     first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     good = fit(train, None, config(tmp_path, epochs=30, lr=1e-2, ema=0.0, **STILL), model)
-    held = Labelled.of(train, TINY.labels, torch.device("cpu"))
-    _, share = average.best(model, first, good, held, TINY)
-    assert share > 0.5
-    same, share = average.best(model, good, first, held, TINY)
-    assert share < 0.5
-    for name, tensor in average.between(first, good, 1 - share).items():
-        if tensor.is_floating_point():
-            torch.testing.assert_close(same[name], tensor)
-    logits, allowed = predict(model, held, TINY)
-    assert len(logits) == len(allowed) == 64
+    world = devices.accelerator("cpu", "fp32")
+    found = average.best(model, first, good, train, TINY, world)
+    torch.testing.assert_close(found["fc.weight"], good["fc.weight"])
+    assert "100% of this run" in capsys.readouterr().out
+    found = average.best(model, good, first, train, TINY, world)
+    torch.testing.assert_close(found["fc.weight"], good["fc.weight"])
+    halfway = average.between(first, good, 0.5)["fc.weight"]
+    torch.testing.assert_close(halfway, (first["fc.weight"] + good["fc.weight"]) / 2)
