@@ -64,17 +64,17 @@ def is_the_model(found: Path, folder: Path) -> bool:
     return logits(found).equal(logits(folder))
 
 
-# --- pull ---
-
-
 @dataclass(frozen=True)
-class PullFault:
-    """What the Hub does, and what the reader is told; no words: it is overcome."""
+class Case:
+    """What the Hub does, and what its client is told; no words: it is overcome."""
 
     name: str
     plant: Callable[[Hub], Any]
     words: str = ""
     kind: type[UserError] = UnavailableError
+
+
+# --- pull ---
 
 
 def on(method: str, path: str, how: Any, times: float = 1, origin: str | None = None) -> Callable[[Hub], Any]:
@@ -87,46 +87,46 @@ def removes(*names: str) -> Callable[[Hub], Any]:
 
 INFO, FILE, LFS = "/api/models/owner/model", "/resolve/", "."
 PULL_FAULTS = [
-    PullFault("info 500 once", on("GET", INFO, status(500))),
-    PullFault("info 503 for ever", on("GET", INFO, status(503), ALWAYS), "cannot answer now"),
-    PullFault("info 429 once", on("GET", INFO, status(429, {"Retry-After": "1"}))),
-    PullFault("info 429 for an hour", on("GET", INFO, status(429, {"Retry-After": "3600"}), ALWAYS), "429"),
-    PullFault("info hangs", on("GET", INFO, hang(60), ALWAYS), "cannot be reached|took longer"),
-    PullFault("info reset once", on("GET", INFO, reset())),
-    PullFault("info reset for ever", on("GET", INFO, reset(), ALWAYS), "cannot be reached"),
-    PullFault("info cut off", on("GET", INFO, truncate(0.5), ALWAYS), "cannot be reached|broke off"),
-    PullFault("token refused", on("GET", INFO, status(401)), "does not accept the token", UserError),
-    PullFault("no right", on("GET", INFO, status(403)), "write access|may not", UserError),
-    PullFault("no config", removes(hub.CONFIG), "has no config.json", UserError),
-    PullFault("no weights", removes(hub.WEIGHTS), "has no model.safetensors", UserError),
-    PullFault("head 500 once", on("HEAD", FILE, status(500))),
-    PullFault("head 503 for ever", on("HEAD", FILE, status(503), ALWAYS), "503|cannot be reached"),
-    PullFault("head 404", on("HEAD", FILE, status(404, {"X-Error-Code": "EntryNotFound"}), ALWAYS), "404", UserError),
-    PullFault("config corrupted once", on("GET", "config.json", corrupt())),
-    PullFault("config corrupted always", on("GET", "config.json", corrupt(), ALWAYS), "damaged twice", UserError),
-    PullFault("config reset in the middle", on("GET", "config.json", reset(0.5))),
-    PullFault("weights corrupted once", on("GET", LFS, corrupt(), 1, "lfs")),
-    PullFault("weights corrupted always", on("GET", LFS, corrupt(), ALWAYS, "lfs"), "damaged twice", UserError),
-    PullFault("weights cut off once", on("GET", LFS, truncate(0.5), 1, "lfs")),
-    PullFault("weights cut off always", on("GET", LFS, truncate(0.5), ALWAYS, "lfs"), "broke off"),
-    PullFault("weights reset in the middle", on("GET", LFS, reset(0.5), 1, "lfs")),
-    PullFault("weights reset always", on("GET", LFS, reset(0.0), ALWAYS, "lfs"), "broke off"),
-    PullFault("weights hang once", on("GET", LFS, hang(60), 1, "lfs")),
-    PullFault("weights hang always", on("GET", LFS, hang(60), ALWAYS, "lfs"), "broke off|took longer"),
-    PullFault("weights too slow", on("GET", LFS, slow(15_000), ALWAYS, "lfs"), "took longer"),
-    PullFault("weights 403", on("GET", LFS, status(403), ALWAYS, "lfs"), "may not", UserError),
-    PullFault("weights 500 once", on("GET", LFS, status(500), 1, "lfs")),
+    Case("info 500 once", on("GET", INFO, status(500))),
+    Case("info 503 for ever", on("GET", INFO, status(503), ALWAYS), "cannot answer now"),
+    Case("info 429 once", on("GET", INFO, status(429, {"Retry-After": "1"}))),
+    Case("info 429 for an hour", on("GET", INFO, status(429, {"Retry-After": "3600"}), ALWAYS), "429"),
+    Case("info hangs", on("GET", INFO, hang(60), ALWAYS), "cannot be reached|took longer"),
+    Case("info reset once", on("GET", INFO, reset())),
+    Case("info reset for ever", on("GET", INFO, reset(), ALWAYS), "cannot be reached"),
+    Case("info cut off", on("GET", INFO, truncate(0.5), ALWAYS), "cannot be reached|broke off"),
+    Case("token refused", on("GET", INFO, status(401)), "does not accept the token", UserError),
+    Case("no right", on("GET", INFO, status(403)), "write access|may not", UserError),
+    Case("no config", removes(hub.CONFIG), "has no config.json", UserError),
+    Case("no weights", removes(hub.WEIGHTS), "has no model.safetensors", UserError),
+    Case("head 500 once", on("HEAD", FILE, status(500))),
+    Case("head 503 for ever", on("HEAD", FILE, status(503), ALWAYS), "503|cannot be reached"),
+    Case("head 404", on("HEAD", FILE, status(404, {"X-Error-Code": "EntryNotFound"}), ALWAYS), "404", UserError),
+    Case("config corrupted once", on("GET", "config.json", corrupt())),
+    Case("config corrupted always", on("GET", "config.json", corrupt(), ALWAYS), "damaged twice", UserError),
+    Case("config reset in the middle", on("GET", "config.json", reset(0.5))),
+    Case("weights corrupted once", on("GET", LFS, corrupt(), 1, "lfs")),
+    Case("weights corrupted always", on("GET", LFS, corrupt(), ALWAYS, "lfs"), "damaged twice", UserError),
+    Case("weights cut off once", on("GET", LFS, truncate(0.5), 1, "lfs")),
+    Case("weights cut off always", on("GET", LFS, truncate(0.5), ALWAYS, "lfs"), "broke off"),
+    Case("weights reset in the middle", on("GET", LFS, reset(0.5), 1, "lfs")),
+    Case("weights reset always", on("GET", LFS, reset(0.0), ALWAYS, "lfs"), "broke off"),
+    Case("weights hang once", on("GET", LFS, hang(60), 1, "lfs")),
+    Case("weights hang always", on("GET", LFS, hang(60), ALWAYS, "lfs"), "broke off|took longer"),
+    Case("weights too slow", on("GET", LFS, slow(15_000), ALWAYS, "lfs"), "took longer"),
+    Case("weights 403", on("GET", LFS, status(403), ALWAYS, "lfs"), "may not", UserError),
+    Case("weights 500 once", on("GET", LFS, status(500), 1, "lfs")),
 ]
 OUTAGES = [f for f in PULL_FAULTS if f.kind is UnavailableError and f.words and "slow" not in f.name]
 
 
 @pytest.mark.parametrize("fault", PULL_FAULTS, ids=lambda fault: fault.name)
-def test_a_pull_ends_with_the_model_or_a_clear_line(published: Hub, folder: Path, fault: PullFault) -> None:
+def test_a_pull_ends_with_the_model_or_a_clear_line(published: Hub, folder: Path, fault: Case) -> None:
     fault.plant(published)
     start = time.monotonic()
     if fault.words:
         with pytest.raises(fault.kind, match=fault.words) as refused:
-            hub.pull(REPO, limit=6)
+            hub.pull(REPO, limit=4)
         assert type(refused.value) is fault.kind
         assert "\n" not in str(refused.value)
     else:
@@ -142,13 +142,13 @@ def test_a_pull_ends_with_the_model_or_a_clear_line(published: Hub, folder: Path
     [f for f in PULL_FAULTS if f.kind is UnavailableError and f.words and "slow" not in f.name],
     ids=lambda f: f.name,
 )
-def test_while_the_hub_fails_the_copy_of_before_serves(published: Hub, folder: Path, fault: PullFault) -> None:
+def test_while_the_hub_fails_the_copy_of_before_serves(published: Hub, folder: Path, fault: Case) -> None:
     before = hub.pull(REPO)
     newer = json.loads((folder / hub.CONFIG).read_text())
     newer["hwr"]["temperature"] = 3.0
     published.commit(REPO, {hub.CONFIG: json.dumps(newer).encode(), hub.WEIGHTS: b"not yet finished"})
     fault.plant(published)
-    now = hub.pull(REPO, limit=6)
+    now = hub.pull(REPO, limit=4)
     assert (now.folder, now.commit) == (before.folder, before.commit)
     assert "\n" not in now.stale and now.stale
     assert is_the_model(now.folder, folder)
@@ -241,56 +241,44 @@ def test_an_unreachable_hub_and_an_empty_cache_are_said_soon(hub_of_tests: Hub) 
 # --- push ---
 
 
-@dataclass(frozen=True)
-class PushFault:
-    """What the Hub does, and what the writer is told; no words: it is overcome."""
-
-    name: str
-    plant: Callable[[Hub], Any]
-    words: str = ""
-    kind: type[UserError] = UnavailableError
-
-
 COMMIT, BATCH, PREUPLOAD, CREATE = "/commit/", "/objects/batch", "/preupload/", "/api/repos/create"
 PUSH_FAULTS = [
-    PushFault("create 500 once", on("POST", CREATE, status(500))),
-    PushFault("create 503 for ever", on("POST", CREATE, status(503), ALWAYS), "cannot answer now"),
-    PushFault("create reset", on("POST", CREATE, reset())),
-    PushFault("create not allowed", on("POST", CREATE, status(403)), "write access", UserError),
-    PushFault("create 401", on("POST", CREATE, status(401)), "does not accept the token", UserError),
-    PushFault("preupload 500 once", on("POST", PREUPLOAD, status(500))),
-    PushFault("preupload 403", on("POST", PREUPLOAD, status(403), ALWAYS), "write access", UserError),
-    PushFault("batch 500 once", on("POST", BATCH, status(500))),
-    PushFault("batch 503 for ever", on("POST", BATCH, status(503), ALWAYS), "cannot answer now"),
-    PushFault("put 500 once", on("PUT", ".", status(500))),
-    PushFault("put reset once", on("PUT", ".", reset())),
-    PushFault("put 403", on("PUT", ".", status(403), ALWAYS), "may not", UserError),
-    PushFault("put hangs", on("PUT", ".", hang(120), ALWAYS), "took longer|broke off"),
-    PushFault("commit 500 once", on("POST", COMMIT, status(500))),
-    PushFault("commit 503 for ever", on("POST", COMMIT, status(503), ALWAYS), "cannot answer now"),
-    PushFault("commit 429 once", on("POST", COMMIT, status(429, {"Retry-After": "1"}))),
-    PushFault("commit 412 once", on("POST", COMMIT, status(412))),
-    PushFault("commit 409 once", on("POST", COMMIT, status(409))),
-    PushFault("commit 412 for ever", on("POST", COMMIT, status(412), ALWAYS), "somebody else", UserError),
-    PushFault("commit reset before", on("POST", COMMIT, reset())),
-    PushFault("commit done but not confirmed", on("POST", COMMIT, reset(0.0))),
-    PushFault("commit confirmed in part", on("POST", COMMIT, truncate(0.5))),
-    PushFault("quota", on("POST", COMMIT, status(413, message="quota exceeded"), ALWAYS), "quota exceeded", UserError),
-    PushFault(
-        "card refused", on("POST", "validate-yaml", status(400, message="bad card"), ALWAYS), "bad card", UserError
-    ),
-    PushFault("hub away", lambda server: server.go_offline(), "cannot be reached"),
+    Case("create 500 once", on("POST", CREATE, status(500))),
+    Case("create 503 for ever", on("POST", CREATE, status(503), ALWAYS), "cannot answer now"),
+    Case("create reset", on("POST", CREATE, reset())),
+    Case("create not allowed", on("POST", CREATE, status(403)), "write access", UserError),
+    Case("create 401", on("POST", CREATE, status(401)), "does not accept the token", UserError),
+    Case("preupload 500 once", on("POST", PREUPLOAD, status(500))),
+    Case("preupload 403", on("POST", PREUPLOAD, status(403), ALWAYS), "write access", UserError),
+    Case("batch 500 once", on("POST", BATCH, status(500))),
+    Case("batch 503 for ever", on("POST", BATCH, status(503), ALWAYS), "cannot answer now"),
+    Case("put 500 once", on("PUT", ".", status(500))),
+    Case("put reset once", on("PUT", ".", reset())),
+    Case("put 403", on("PUT", ".", status(403), ALWAYS), "may not", UserError),
+    Case("put hangs", on("PUT", ".", hang(120), ALWAYS), "took longer|broke off"),
+    Case("commit 500 once", on("POST", COMMIT, status(500))),
+    Case("commit 503 for ever", on("POST", COMMIT, status(503), ALWAYS), "cannot answer now"),
+    Case("commit 429 once", on("POST", COMMIT, status(429, {"Retry-After": "1"}))),
+    Case("commit 412 once", on("POST", COMMIT, status(412))),
+    Case("commit 409 once", on("POST", COMMIT, status(409))),
+    Case("commit 412 for ever", on("POST", COMMIT, status(412), ALWAYS), "somebody else", UserError),
+    Case("commit reset before", on("POST", COMMIT, reset())),
+    Case("commit done but not confirmed", on("POST", COMMIT, reset(0.0))),
+    Case("commit confirmed in part", on("POST", COMMIT, truncate(0.5))),
+    Case("quota", on("POST", COMMIT, status(413, message="quota exceeded"), ALWAYS), "quota exceeded", UserError),
+    Case("card refused", on("POST", "validate-yaml", status(400, message="bad card"), ALWAYS), "bad card", UserError),
+    Case("hub away", lambda server: server.go_offline(), "cannot be reached"),
 ]
 
 
 @pytest.mark.parametrize("fault", PUSH_FAULTS, ids=lambda fault: fault.name)
-def test_a_push_ends_with_one_commit_or_a_clear_line(hub_of_tests: Hub, folder: Path, fault: PushFault) -> None:
+def test_a_push_ends_with_one_commit_or_a_clear_line(hub_of_tests: Hub, folder: Path, fault: Case) -> None:
     fault.plant(hub_of_tests)
     start = time.monotonic()
     before = logits(folder)
     if fault.words:
         with pytest.raises(fault.kind, match=fault.words) as refused:
-            hub.push(folder, REPO, limit=6)
+            hub.push(folder, REPO, limit=4)
         assert f"python -m hwr push {folder} {REPO}" in str(refused.value)
         assert "\n" not in str(refused.value)
         assert isinstance(refused.value, UnavailableError) is (fault.kind is UnavailableError)

@@ -152,7 +152,7 @@ def kill_when(process: subprocess.Popen[bytes], reached: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/preupload/", ".*objects/batch", "/commit/", "."])
+@pytest.mark.parametrize("path", ["/commit/", "."])
 def test_a_killed_push_leaves_nothing_of_half_a_model(folder: Path, tmp_path: Path, path: str) -> None:
     with Hub(tmp_path / "hub") as server:
         server.fail("PUT" if path == "." else "POST", path, hang(60))
@@ -221,13 +221,12 @@ def test_the_page_serves_the_hubs_model_then_its_copy_and_says_which(folder: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["away", "silent"])
-def test_an_unreachable_hub_delays_the_page_by_less_than_ten_seconds(tmp_path: Path, fault: str) -> None:
+def test_a_silent_hub_delays_the_page_by_less_than_ten_seconds(tmp_path: Path) -> None:
     with Hub(tmp_path / "hub") as server:
         quick, _, without = page(server, "", tmp_path / "cache", tmp_path)
         quick.kill()
         quick.wait()
-        server.go_offline() if fault == "away" else server.fail("*", ".", hang(300), times=10**6)
+        server.fail("*", ".", hang(300), times=10**6)
         process, url, took = page(server, REPO, tmp_path / "cache", tmp_path)
         try:
             assert took - without < 10
