@@ -46,7 +46,7 @@ def run(
 
 def _parse(program: str, options: Any, description: str, recipes: Recipes) -> Any:
     shown = io.StringIO()
-    bases: list[type[Any]] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
+    bases: list[Any] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
     groups = [base for base in bases if base is not options]
     try:
         with redirect_stderr(shown):

@@ -434,7 +434,7 @@ def test_the_best_blend_of_start_and_end_is_found_on_validation(
     model = build(TINY)
     first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     good = fit(train, None, config(tmp_path, epochs=30, lr=1e-2, ema=0.0, **STILL), model)
-    world = devices.accelerator("cpu", "fp32")
+    world = devices.accelerator("auto", "auto")
     found = average.best(model, first, good, train, TINY, world)
     torch.testing.assert_close(found["fc.weight"], good["fc.weight"])
     assert "100% of this run" in capsys.readouterr().out
