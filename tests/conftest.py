@@ -18,7 +18,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,23 +76,28 @@ def page_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def page_url(page_log: Path) -> Iterator[str]:
-    """Address of the page with the bundled model, set up by environment variables alone as on a Space."""
+    """Address of the page with the bundled model."""
+    with served(page_log, os.environ) as url:
+        yield url
+
+
+@contextmanager
+def served(log: Path, env: Mapping[str, str], model: str = "") -> Iterator[str]:
+    """Address of the page while it runs, set up by environment variables alone as on a Space."""
     port = free_port()
     settings = {
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_TEMP_DIR": str(page_log.parent),
+        "GRADIO_TEMP_DIR": str(log.parent),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HWR_MODEL": model,
     }
-    with page_log.open("w") as log:
+    with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "app.py"],
-            cwd=ROOT,
-            env=os.environ | settings,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            [sys.executable, "app.py"], cwd=ROOT, env={**env, **settings}, stdout=file, stderr=subprocess.STDOUT
         )
         try:
-            wait_for(port, process, page_log)
+            wait_for(port, process, log)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

@@ -11,9 +11,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import served
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from hwr import Recognizer
+from hwr import Recognizer, hub
+from hwr.config import ModelConfig
+from hwr.model import build
 
 PATIENCE = 60_000  # milliseconds: WebGL without a graphics card, on cores that do other things too
 CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage"]
@@ -234,3 +237,16 @@ def touch(page: Page, stroke: Stroke) -> None:
         kind = "touchMove" if i else "touchStart"
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_names_of_classes_are_text_and_never_markup(context: BrowserContext, tmp_path: Path) -> None:
+    hostile = tuple(f"{i}<img src=x onerror='hacked=1'><script>hacked=1</script>**" for i in range(10))
+    config = ModelConfig(hostile, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
+    hub.save(tmp_path / "model", build(config).state_dict(), config, {}, {})
+    with served(tmp_path / "log", os.environ, str(tmp_path / "model")) as url:
+        page = opened(context, url)
+        draw(page, TWO)
+        page.wait_for_selector("#answer [data-testid$='confidence-set']")
+        assert "<img src=x onerror" in page.locator("#answer").inner_text()
+        assert page.locator("#answer img").count() == 0
+        assert page.evaluate("typeof hacked") == "undefined"

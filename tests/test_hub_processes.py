@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import served
 from gradio_client import Client
 from hub_server import Hub, hang, slow
-from hub_wire import free_port
 
 from hwr import hub
 from hwr.config import ModelConfig
@@ -178,25 +177,6 @@ def test_a_killed_pull_is_finished_by_the_next(folder: Path, tmp_path: Path) -> 
         assert in_process(READ, server, cache)["logits"] == answers(folder)
 
 
-def page(server: Hub, model: str, cache: Path, tmp_path: Path) -> tuple[subprocess.Popen[bytes], str, float]:
-    """app.py with only environment variables, and how long it took to listen, in seconds."""
-    port, start = free_port(), time.monotonic()
-    settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1", "HWR_MODEL": model}
-    process = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env=server.env(None, cache)
-        | settings
-        | {"GRADIO_TEMP_DIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"},
-    )
-    while True:
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return process, f"http://127.0.0.1:{port}", time.monotonic() - start
-        assert process.poll() is None and time.monotonic() - start < 120
-        time.sleep(0.1)
-
-
 def shown(url: str) -> str:
     """All text of the page's configuration."""
     return json.dumps(Client(url, verbose=False).config)
@@ -209,12 +189,8 @@ def test_the_page_serves_the_hubs_model_then_its_copy_and_says_which(folder: Pat
         server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
         commit, cache = server.head(REPO)[:7], tmp_path / "cache"
         for offline in (False, True):
-            process, url, _ = page(server, REPO, cache, tmp_path)
-            try:
+            with served(tmp_path / "log", server.env(None, cache), REPO) as url:
                 text = shown(url)
-            finally:
-                process.kill()
-                process.wait()
             assert f"{REPO}@{commit}" in text
             assert ("cannot be reached" in text) is offline
             server.go_offline()
@@ -223,17 +199,15 @@ def test_the_page_serves_the_hubs_model_then_its_copy_and_says_which(folder: Pat
 @pytest.mark.slow
 def test_a_silent_hub_delays_the_page_by_less_than_ten_seconds(tmp_path: Path) -> None:
     with Hub(tmp_path / "hub") as server:
-        quick, _, without = page(server, "", tmp_path / "cache", tmp_path)
-        quick.kill()
-        quick.wait()
+        env = server.env(None, tmp_path / "cache")
+        start = time.monotonic()
+        with served(tmp_path / "log", env):
+            without = time.monotonic() - start
         server.fail("*", ".", hang(300), times=10**6)
-        process, url, took = page(server, REPO, tmp_path / "cache", tmp_path)
-        try:
-            assert took - without < 10
+        start = time.monotonic()
+        with served(tmp_path / "log", env, REPO) as url:
+            assert time.monotonic() - start - without < 10
             assert "The bundled model answers instead" in shown(url).replace("\\\\", "")
-        finally:
-            process.kill()
-            process.wait()
 
 
 @pytest.mark.slow
