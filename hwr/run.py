@@ -124,8 +124,8 @@ class Run:
         at.loss, at.accuracy = total.tolist()
         if not torch.isfinite(total[0]):
             raise UserError(
-                f"the loss is no longer a number in epoch {at.epoch + 1}: try a lower --lr than {self.config.peak_lr}; "
-                "the last checkpoint is whole"
+                f"the loss is no longer a number in epoch {at.epoch + 1}: try a lower --lr than {self.config.peak_lr}, "
+                "or --precision fp32; the last checkpoint is whole"
             )
         bar.set_postfix(epoch=at.epoch + 1, loss=f"{at.loss / at.step:.3f}", acc=f"{at.accuracy / at.step:.1%}")
         if any(gather(self.stop)) if self.accelerator.num_processes > 1 else self.stop:
