@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Run:
         self.best: dict[str, float] = {}
         self.best_weights: Weights = {}
         self.stop = False
+        self.unusable = 0  # updates in a row without a gradient that is a number
 
     def finished(self) -> bool:
         """All epochs are done, or --patience is at its end."""
@@ -160,9 +162,11 @@ class Run:
                 loss, accuracy = self._loss(part)
                 self.accelerator.backward(loss / len(parts))
             total += torch.stack([loss.detach(), accuracy]) / len(parts)
-        if self.config.grad_clip:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
-        self.optimizer.step()
+        if self._gradient_is_usable():
+            self.optimizer.step()
+            self.unusable = 0
+        elif self.unusable >= LOOK:  # in a row: it is the run, not a kernel
+            total.fill_(torch.nan)
         self.optimizer.zero_grad()
         done = self.progress.epoch * self.steps + self.progress.step + 1
         if self.scheduler is not None:
@@ -170,6 +174,18 @@ class Run:
         if self.ema is not None:
             self.ema.update(self.model, step=done)
         return total
+
+    def _gradient_is_usable(self) -> bool:
+        """Clip the gradient. On a CPU, which need not wait to be asked, say whether it is a number.
+
+        oneDNN's bfloat16 kernels for AMX now and then give some that are none, of maps one pixel wide (torch 2.14).
+        """
+        on_cpu = self.device.type == "cpu"
+        if not self.config.grad_clip and not on_cpu:
+            return True
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.grad_clip or math.inf)
+        self.unusable += 1
+        return not on_cpu or bool(torch.isfinite(norm))
 
     def _loss(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of one part of a batch, and the accuracy on the first of each mixed pair."""

@@ -39,7 +39,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         (refusal(errors.RevisionNotFoundError, 404), UserError, "no such revision"),
         (refusal(errors.RemoteEntryNotFoundError, 404, "no such file"), UserError, "no such file"),
         (refusal(errors.HfHubHTTPError, 401), UserError, "does not accept the token"),
-        (refusal(errors.HfHubHTTPError, 403, "read only"), UserError, r"write access.*read only"),
+        (refusal(errors.HfHubHTTPError, 403, "read only"), UserError, r"read only.*write access"),
         (refusal(errors.HfHubHTTPError, 413, "quota exceeded"), UserError, "quota exceeded"),
         (refusal(errors.HfHubHTTPError, 412), network.ConflictError, "somebody else"),
         (refusal(errors.HfHubHTTPError, 503), UnavailableError, "cannot answer now"),

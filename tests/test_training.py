@@ -442,3 +442,19 @@ def test_the_best_blend_of_start_and_end_is_found_on_validation(
     torch.testing.assert_close(found["fc.weight"], good["fc.weight"])
     halfway = average.between(first, good, 0.5)["fc.weight"]
     torch.testing.assert_close(halfway, (first["fc.weight"] + good["fc.weight"]) / 2)
+
+
+def test_a_gradient_that_is_no_number_costs_one_update_and_ten_in_a_row_the_run(tmp_path: Path) -> None:
+    model = build(TINY)
+    spoilt: list[int] = []
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        spoilt.append(1)
+        return gradient * torch.nan if len(spoilt) == 2 or len(spoilt) > 12 else gradient
+
+    next(model.parameters()).register_hook(spoil)
+    weights = fit(digits(64), None, config(tmp_path / "once", epochs=6, batch_size=32), model)
+    assert len(spoilt) == 12
+    assert all(tensor.isfinite().all() for tensor in weights.values())
+    with pytest.raises(UserError, match="no longer a number"):
+        fit(digits(64), None, config(tmp_path / "ever", epochs=20, batch_size=32), model)
