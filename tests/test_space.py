@@ -25,7 +25,7 @@ from hwr.config import UserError
 ROOT = Path(__file__).parents[1]
 TOKEN = "hf_" + "aBcD1234" * 4  # of the right form, and of nobody
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own uploads
-TRAINING = {"training", "data", "augment", "sources", "run", "strokes", "export", "card", "space", "__main__"}
+TRAINING = {"training", "data", "augment", "sources", "run", "strokes", "export", "space", "__main__"}
 
 
 @pytest.fixture
