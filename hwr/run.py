@@ -8,13 +8,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from timm.utils import ModelEmaV3
 from tqdm import tqdm
 
-from hwr import checkpoint, metrics, optimisation
+from hwr import checkpoint, metrics, optimisation, sampling
 from hwr.augment import Augmentation, mix
 from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
@@ -71,7 +70,7 @@ class Run:
         self.model, self.config, self.model_config, self.teacher = model, config, model_config, teacher
         self.accelerator, self.device = accelerator, accelerator.device
         self.data = Labelled.of(train, model_config.labels, self.device)
-        self.chances = _chances(train, config.balance)
+        self.chances = sampling.chances(train, config.balance)
         self.drawn = train.drawn_per_epoch
         self.batch = min(config.batch_size, self.drawn)
         self.steps = max(1, self.drawn // self.batch)
@@ -146,7 +145,7 @@ class Run:
         if self.chances is None:
             order = torch.randperm(len(self.data), generator=generator)
         else:
-            order = draw(self.chances, self.drawn, generator)
+            order = sampling.draw(self.chances, self.drawn, generator)
         wanted = self.steps * self.batch
         world = self.accelerator
         for rows in order[:wanted].split(self.batch)[self.progress.step :]:
@@ -284,24 +283,3 @@ class Run:
 def _rank(score: dict[str, float]) -> tuple[float, ...]:
     """Later sizes beat earlier ones; then accuracy, then the lower loss."""
     return (score.get("size", 0), score.get("val_accuracy", -1.0), -score.get("val_loss", torch.inf))
-
-
-def draw(chances: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
-    """``n`` rows in random order, each drawn as often as its share of n says, give or take less than one.
-
-    Systematic sampling (Madow 1949): equal steps along the chances, laid end to end in random order.
-    """
-    shuffled = torch.randperm(len(chances), generator=generator)
-    ends = chances[shuffled].double().cumsum(0)
-    marks = (torch.arange(n) + torch.rand(1, generator=generator).double()) * (ends[-1] / n)
-    rows = shuffled[torch.searchsorted(ends, marks).clamp(max=len(chances) - 1)]
-    return rows[torch.randperm(n, generator=generator)]
-
-
-def _chances(train: InkSet, balance: float) -> torch.Tensor | None:
-    """How likely each sample is drawn, (N,); None if all are alike."""
-    if not balance and train.weights is None:
-        return None
-    chances = torch.ones(len(train)) if train.weights is None else torch.from_numpy(train.weights).clone()
-    often = torch.from_numpy(np.bincount(train.labels, weights=chances)).float()
-    return chances * often.clamp_min(1)[torch.from_numpy(train.labels)].pow(-balance)

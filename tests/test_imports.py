@@ -47,8 +47,9 @@ MAY_IMPORT = {
     "labelled": {"config", "data", "devices", "image"},
     "run": {
         *{"augment", "checkpoint", "config", "data", "devices", "image", "labelled", "metrics"},
-        *{"model", "optimisation", "options", "records"},
+        *{"model", "optimisation", "options", "records", "sampling"},
     },
+    "sampling": {"data"},
     "average": {"config", "data", "labelled", "metrics"},
     "training": {"config", "data", "devices", "labelled", "options", "run"},
     "examine": {"config", "data", "labelled", "metrics", "prepare"},

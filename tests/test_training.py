@@ -20,7 +20,8 @@ from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 from hwr.model import build, count_parameters, freeze, open_stages
 from hwr.options import TrainConfig
-from hwr.run import Run, Weights, draw
+from hwr.run import Run, Weights
+from hwr.sampling import draw
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 STILL = {
