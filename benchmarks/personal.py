@@ -1,9 +1,14 @@
-"""What a few samples of somebody's own hand are worth: a writer's accuracy before and after `--recipe personal`.
+"""What a few samples of somebody's own hand are worth: a writer's accuracy before and after learning from them.
 
-    python -m benchmarks.personal --pens unipen_train.npz
+    python -m benchmarks.personal --pens unipen_train.npz --least 10
 
 For each writer that the model never saw (config.json names them), up to 1, 5 and 20 samples of every class are
-learnt from, and the writer's other pictures are read before and after, among all classes of the model.
+learnt from, and the writer's other pictures are read before and after, among all classes of the model. Then a
+visitor who teaches nothing but mistakes: the writer's pictures are read one after the other, each wrong answer is
+learnt before the next is read, and after 5, 20 and 60 of them the pictures that follow are read before and after;
+in the order of the file, where all pictures of a class may come first, and shuffled.
+
+Learning is that of the page (hwr/personal.py), or, with --recipe, that of `train.py --recipe personal`.
 """
 
 from __future__ import annotations
@@ -13,19 +18,30 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr import cli, data, devices, hub, metrics, start, training, verify
+from hwr import Recognizer, cli, data, devices, hub, metrics, start, training, verify
+from hwr import personal as session
 from hwr.config import OTHER, UserError
 from hwr.labelled import Labelled, predict
 from hwr.options import TrainConfig
 from hwr.recipes import RECIPES
+
+AHEAD = 16  # pictures read at once while the next mistake is looked for
+
+Reader = Callable[[data.InkSet], NDArray[np.bool_]]  # which pictures are read right, (N,)
+Method = Callable[[data.InkSet], Reader]  # learns from a few pictures
+Counts = tuple[int, ...]
+Split = tuple[data.InkSet, data.InkSet]  # what is learnt, what is read
+Plan = Callable[[data.InkSet, Recognizer, Counts], Iterator[Split | None]]
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,12 @@ class Options:
     """Pen trajectories with writers, as an .npz."""
     model: str = "bundled"
     """Model directory."""
-    samples: tuple[int, ...] = (1, 5, 20)
+    recipe: bool = False
+    """Learn by --recipe personal, not as the page does."""
+    samples: Counts = (1, 5, 20)
     """Samples of every class to learn from."""
+    corrections: Counts = (5, 20, 60)
+    """Mistakes to learn from."""
     least: int = 30
     """Pictures that a writer must have left to be measured."""
     data_dir: Path = Path("~/.cache/hwr/data")
@@ -46,16 +66,31 @@ class Options:
     """JSON file for the results."""
 
 
+class Row(NamedTuple):
+    """One writer: accuracy before and after, seconds of learning, pictures read; accuracy in classes not taught."""
+
+    before: float
+    after: float
+    seconds: float
+    read: int
+    untaught_before: float = float("nan")
+    untaught_after: float = float("nan")
+
+
 def main(options: Options) -> None:
-    config = TrainConfig(**RECIPES["personal"] | {"init": options.model, "teacher": options.model, "device": "cpu"})
-    begun = start.find(config)
-    pens = data.load(options.pens, "train", begun.config, options.data_dir)
-    writers = held_out(start.folder_of(options.model), pens)
-    results = {}
-    for count in options.samples:
-        rows = [measure(pens.take(pens.groups == writer), count, begun, config, options) for writer in tqdm(writers)]
-        results[count] = summary([row for row in rows if row is not None])
-        print(f"{count} samples a class: " + ", ".join(f"{k} {v:.4g}" for k, v in results[count].items()))
+    recognizer = Recognizer.from_pretrained(start.folder_of(options.model))
+    pens = data.load(options.pens, "train", recognizer.config, options.data_dir)
+    hands = [pens.take(pens.groups == writer) for writer in held_out(start.folder_of(options.model), pens)]
+    method = recipe(options.model) if options.recipe else lambda few: taught(recognizer, few)
+    shuffled = [hand.take(np.random.default_rng(0).permutation(len(hand))) for hand in hands]
+    results = {
+        "samples of every class": means(per_class, hands, recognizer, method, options.samples, options.least),
+        "corrections": means(one_by_one, hands, recognizer, method, options.corrections, options.least),
+        "corrections, shuffled": means(one_by_one, shuffled, recognizer, method, options.corrections, options.least),
+    }
+    for name, counts in results.items():
+        for count, found in counts.items():
+            print(f"{count} {name}: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()))
     if options.write:
         machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
         hub.write(options.write, (json.dumps({"machine": machine, "results": results}, indent=2) + "\n").encode())
@@ -70,25 +105,89 @@ def held_out(folder: Path, pens: data.InkSet) -> list[int]:
     return found
 
 
-def measure(
-    ink: data.InkSet, count: int, begun: start.Start, config: TrainConfig, options: Options
-) -> tuple[float, float, float, int] | None:
-    """(accuracy before, after, seconds, pictures read) of one writer; None if too few are left to read."""
-    learnt = chosen(ink.labels, count)
-    if len(ink) - learnt.sum() < options.least:
-        return None
-    few, rest = ink.take(learnt), ink.take(~learnt)
-    labels = begun.labels(ink.classes(), keep=True)
-    accelerator = devices.accelerator("cpu", "fp32")
-    before = accuracy(start.begin(begun, labels, config)[0], rest, labels, begun)
+def reader(recognizer: Recognizer) -> Reader:
+    """Whether a recogniser's best answer among all its characters is right."""
+
+    def read(ink: data.InkSet) -> NDArray[np.bool_]:
+        labels = recognizer.config.labels
+        features = [recognizer.features(ink.images[i : i + 256]) for i in range(0, len(ink), 256)]
+        with torch.inference_mode():
+            logits = recognizer.head(torch.cat(features))
+        known = tuple(dict.fromkeys((*labels, *ink.classes())))  # a class that it does not know is read wrong
+        allowed = ink.membership(known)[ink.labels, : len(labels)]
+        return _right(logits, allowed, labels)
+
+    return read
+
+
+def _right(logits: torch.Tensor, allowed: torch.Tensor, labels: tuple[str, ...]) -> NDArray[np.bool_]:
+    characters = [i for i, label in enumerate(labels) if label != OTHER]
+    found: NDArray[np.bool_] = metrics.hits(logits[:, characters], allowed[:, characters]).numpy()
+    return found
+
+
+def taught(recognizer: Recognizer, few: data.InkSet) -> Reader:
+    """As the page learns."""
+    names = [few.targets[label][0] for label in few.labels]
+    return reader(session.adapted(recognizer, list(zip(few.images, names, strict=True))))
+
+
+def recipe(model: str) -> Method:
+    """As ``train.py --recipe personal`` learns, from the weights of ``model``."""
+    config = TrainConfig(**RECIPES["personal"] | {"init": model, "teacher": model, "device": "cpu"})
+    begun = start.find(config)
+
+    def learn(few: data.InkSet) -> Reader:
+        labels = begun.labels(few.classes(), keep=True)
+        accelerator = devices.accelerator("cpu", "fp32")
+        with tempfile.TemporaryDirectory() as folder:
+            own = replace(config, out=Path(folder))
+            torch.manual_seed(0)
+            network, described = start.begin(begun, labels, own)
+            teacher = start.teacher(own.teacher, labels, accelerator.device)
+            network.load_state_dict(training.fit(network, few, None, own, described, accelerator, teacher))
+        return lambda ink: _right(*predict(network, Labelled.of(ink, labels, torch.device("cpu")), described), labels)
+
+    return learn
+
+
+def per_class(hand: data.InkSet, recognizer: Recognizer, counts: Counts) -> Iterator[Split | None]:
+    """The first samples of every class for each of ``counts``, and the rest."""
+    for count in counts:
+        few = chosen(hand.labels, count)
+        yield hand.take(few), hand.take(~few)
+
+
+def one_by_one(hand: data.InkSet, recognizer: Recognizer, counts: Counts) -> Iterator[Split | None]:
+    """The first mistakes for each of ``counts``, and what follows the last; None where there are not that many."""
+    wrong = mistakes(hand, recognizer, max(counts, default=0))
+    for count in counts:
+        few = np.array(wrong[:count])
+        yield (hand.take(few), hand.take(np.arange(few[-1] + 1, len(hand)))) if len(few) == count else None
+
+
+def means(
+    plan: Plan, hands: list[data.InkSet], recognizer: Recognizer, method: Method, counts: Counts, least: int
+) -> dict[int, dict[str, float]]:
+    """What each of ``counts`` gives, the mean of the writers with at least that many and ``least`` pictures left."""
+    rows: dict[int, list[Row]] = {count: [] for count in counts}
+    for hand in tqdm(hands, leave=False):
+        for count, split in zip(counts, plan(hand, recognizer, counts), strict=True):
+            if split is not None and len(split[1]) >= least:
+                rows[count].append(compare(*split, recognizer, method))
+    return {count: summary(found) for count, found in rows.items() if found}
+
+
+def compare(few: data.InkSet, rest: data.InkSet, recognizer: Recognizer, method: Method) -> Row:
+    """Read ``rest`` before and after ``few`` was learnt."""
+    before = reader(recognizer)(rest)
     begin = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        own = replace(config, out=Path(folder))
-        torch.manual_seed(0)
-        model, described = start.begin(begun, labels, own)
-        teacher = start.teacher(own.teacher, labels, accelerator.device)
-        model.load_state_dict(training.fit(model, few, None, own, described, accelerator, teacher))
-    return before, accuracy(model, rest, labels, begun), time.perf_counter() - begin, len(rest)
+    learnt = method(few)
+    seconds = time.perf_counter() - begin
+    after = learnt(rest)
+    other = ~np.isin(rest.labels, few.labels)
+    untaught = (float(before[other].mean()), float(after[other].mean())) if other.any() else ()
+    return Row(float(before.mean()), float(after.mean()), seconds, len(rest), *untaught)
 
 
 def chosen(labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
@@ -101,24 +200,36 @@ def chosen(labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
     return np.array(taken)
 
 
-def accuracy(model: torch.nn.Module, ink: data.InkSet, labels: tuple[str, ...], begun: start.Start) -> float:
-    logits, allowed = predict(model, Labelled.of(ink, labels, torch.device("cpu")), begun.config)
-    characters = [i for i, label in enumerate(labels) if label != OTHER]
-    return metrics.accuracy(logits[:, characters], allowed[:, characters])
+def mistakes(hand: data.InkSet, recognizer: Recognizer, most: int) -> list[int]:
+    """Where the answers are wrong, each learnt before the next picture is read, ``most`` of them at most."""
+    found: list[int] = []
+    read, begin = reader(recognizer), 0
+    while len(found) < most and begin < len(hand):
+        ahead = np.arange(begin, min(begin + AHEAD, len(hand)))
+        wrong = np.flatnonzero(~read(hand.take(ahead)))
+        begin = int(ahead[wrong[0] if len(wrong) else -1]) + 1
+        if len(wrong):
+            found.append(begin - 1)
+            read = taught(recognizer, hand.take(np.array(found)))
+    return found
 
 
-def summary(rows: list[tuple[float, float, float, int]]) -> dict[str, float]:
+def summary(rows: list[Row]) -> dict[str, float]:
     """Means over writers."""
-    before, after, seconds, read = zip(*rows, strict=True)
-    return {
+    means = {
         "writers": len(rows),
-        "pictures": sum(read),
-        "before": statistics.fmean(before),
-        "after": statistics.fmean(after),
-        "better": sum(b > a for a, b in zip(before, after, strict=True)),
-        "worse": sum(b < a for a, b in zip(before, after, strict=True)),
-        "seconds": statistics.median(seconds),
+        "pictures": sum(row.read for row in rows),
+        "before": statistics.fmean(row.before for row in rows),
+        "after": statistics.fmean(row.after for row in rows),
+        "better": sum(row.after > row.before for row in rows),
+        "worse": sum(row.after < row.before for row in rows),
+        "seconds": statistics.median(row.seconds for row in rows),
     }
+    others = [row for row in rows if row.untaught_before == row.untaught_before]  # not NaN
+    if others:
+        means["untaught_before"] = statistics.fmean(row.untaught_before for row in others)
+        means["untaught_after"] = statistics.fmean(row.untaught_after for row in others)
+    return means
 
 
 if __name__ == "__main__":

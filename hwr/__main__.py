@@ -1,5 +1,7 @@
-"""A model directory on the command line: publish it, put it on a page, turn it into other formats.
+"""A model on the command line: ask it, measure it, publish it, put it on a page, turn it into other formats.
 
+python -m hwr predict a.png folder "scans/*.tif"
+python -m hwr evaluate --data mnist --out report
 python -m hwr push runs/mine owner/name
 python -m hwr deploy-space owner/page --model owner/name
 python -m hwr export runs/mine
@@ -13,7 +15,64 @@ from typing import Annotated
 
 import tyro
 
-from hwr import cli, export, hub, space
+from hwr import batch, cli, evaluation, export, hub, space
+from hwr.config import Alphabet
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Say what pictures show: one row each, on standard output, or in a file that a stopped run can go on with."""
+
+    pictures: tyro.conf.Positional[tuple[str, ...]]
+    """Files, folders, patterns such as "scans/**/*.png", and - for a picture on standard input."""
+    model: str = "bundled"
+    """A model directory, or owner/name[@revision] on the Hugging Face Hub."""
+    alphabet: Alphabet = "all"
+    """What the answer is one of."""
+    top_k: int = 3
+    """Answers a picture."""
+    read: bool = False
+    """Read several characters a picture."""
+    json: bool = False
+    """One JSON object a line."""
+    csv: bool = False
+    """Comma-separated values under a line of names."""
+    out: Path | None = None
+    """File to write. Default: standard output."""
+    resume: bool = False
+    """Leave out the pictures that have a row in --out already."""
+
+    def run(self) -> None:
+        """Ask, and write."""
+        task = batch.Task(self.alphabet, self.top_k, self.read, self.json, self.csv)
+        batch.predict(self.pictures, self.model, task, self.out, self.resume)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a model on test sets, and write a report: report.html, evaluation.md, evaluation.json and pictures."""
+
+    data: tuple[str, ...]
+    """Sources of pictures with their classes, as train.py takes them; their test splits are read."""
+    out: Path
+    """Folder for the report: a new one, or one of an earlier evaluation."""
+    model: str = "bundled"
+    """A model directory, or owner/name[@revision] on the Hugging Face Hub."""
+    limit: int = evaluation.LIMIT
+    """Pictures of each set to try corruptions on, drawn at random; 0: none."""
+    seed: int = 0
+    """Of what is random."""
+    data_dir: Path = Path("~/.cache/hwr/data")
+    """Where downloads are kept."""
+
+    def run(self) -> None:
+        """Measure, write, and say how well it did."""
+        found = evaluation.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.seed)
+        for name, measured in found["sets"].items():
+            one = measured["summary"]
+            interval = f"{one['accuracy_low']:.2%} to {one['accuracy_high']:.2%}"
+            print(f"{name}: {one['accuracy']:.2%} of {one['n']:,} ({interval})")
+        print(f"Report written to {self.out / evaluation.REPORT}")
 
 
 @dataclass(frozen=True)
@@ -78,13 +137,15 @@ class Export:
 
 
 Command = (
-    Annotated[Push, tyro.conf.subcommand("push")]
+    Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Push, tyro.conf.subcommand("push")]
     | Annotated[DeploySpace, tyro.conf.subcommand("deploy-space")]
     | Annotated[Export, tyro.conf.subcommand("export")]
 )
 
 
-def main(command: Push | DeploySpace | Export) -> None:
+def main(command: Predict | Evaluate | Push | DeploySpace | Export) -> None:
     """Do what was asked."""
     command.run()
 

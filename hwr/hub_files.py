@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
-from hwr import repository
+from hwr import naming, repository
 from hwr.config import UserError
 
 Split = Literal["train", "test"]
@@ -116,7 +116,7 @@ def split_of(path: str, under: str) -> str:
 def class_of(path: str, under: str) -> str:
     """The folder that a picture is in, unless it is a split's."""
     folder = PurePosixPath(path.removeprefix(under)).parent.name
-    return "" if folder.lower() in SPLITS or folder.startswith(".") else folder
+    return "" if folder.lower() in SPLITS or folder.startswith(".") else naming.of_folder(folder)
 
 
 def _require_one_configuration(repo: str, paths: list[str]) -> None:

@@ -5,72 +5,81 @@ MNIST, QMNIST and EMNIST are cut from the same NIST forms, so a test digit of on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from hwr.data import InkSet
+from hwr.sources import Target
 
-CORRELATION = 0.97  # of two fitted pictures from which they count as the same: the fit has aligned them
+CORRELATION = 0.97  # of two fitted pictures from which they may be the same: the fit has aligned them
+CERTAIN = 0.995  # ... and from which they are
+NEAREST = 5  # pictures that may be a test picture's copy: straight bars all look alike, and only one can be it
+COLLECTIONS = ("emnist", "mnist")  # each cut from the forms once, by one program: a copy would be equal to the bit
 SIDE = 24  # pixels: pictures are compared at this size, where differences of resampling are gone
-DIRECTIONS = 64  # of SIDE * SIDE: the first comparison, at a ninth of the work
-ROUNDING = 1e-4  # of float32 in the first comparison
 ROWS = 8192  # of each matrix in a product: 256 MiB of correlations at a time
 
 
 def remove(sets: list[InkSet], tests: list[InkSet]) -> tuple[list[InkSet], dict[str, int]]:
     """Training sets without near-duplicates of the tests, and how many pictures each test set cost.
 
-    Drawn trajectories are no copies of scans, and straight bars are all alike: they are left in. Of ones, which are
-    bars in scans too, hardly any stay, and an I would pass for likelier than a 1: what is left is seen oftener.
+    Drawn trajectories are no copies of scans: they are left in. Look-alikes go with the copies where both are bars,
+    and an I would pass for likelier than a 1: what is left is seen oftener.
     """
     removed: dict[str, int] = {}
     for test in tests:
-        clean = [s if s.drawn or test.drawn else s.thinned(~near_duplicates(s.images, test.images)) for s in sets]
+        clean = [s if s.drawn or test.drawn else s.thinned(~near_duplicates(s, test)) for s in sets]
         removed[test.name] = sum(map(len, sets)) - sum(map(len, clean))
         sets = clean
     return sets, removed
 
 
-def near_duplicates(images: NDArray[np.uint8], tests: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which of ``images`` (N, S, S) correlate with any of ``tests`` (M, S, S) by more than CORRELATION: bool (N,).
+def near_duplicates(ink: InkSet, test: InkSet) -> NDArray[np.bool_]:
+    """Which pictures of ``ink`` are copies of one of ``test``: bool (N,).
 
-    Both are fitted ink, so that place and size no longer differ. Most pictures are ruled out by their DIRECTIONS
-    strongest components alone, which loses none: a projection brings no two vectors further apart.
+    Those of its class that correlate with it by more than CERTAIN, and of those above CORRELATION its NEAREST.
+    Within one of COLLECTIONS the first alone count. Both sets are fitted ink: place and size no longer differ.
     """
-    trained, tested = _signatures(images), _signatures(tests)
-    project = _principal_directions(tested)
-    rough, rough_tests = _closeness(trained @ project)[0], _closeness(tested @ project)[1]
-    found = torch.zeros(len(trained), dtype=torch.bool)
-    with tqdm(total=len(trained), desc="near-duplicates", unit="img", leave=False) as bar:
-        for rows in torch.arange(len(trained)).split(ROWS):
-            near = rows[_best(rough[rows], rough_tests) > CORRELATION - 1 - ROUNDING]  # |a - b|^2 = 2 - 2 a b
-            found[near] = _best(trained[near], tested) > CORRELATION
-            bar.update(len(rows))
+    nearest = 0 if _collection(ink) and _collection(ink) == _collection(test) else NEAREST
+    trained, tested = _signatures(ink.images), _signatures(test.images)
+    found = torch.zeros(len(ink), dtype=torch.bool)
+    for mine, theirs in _same_class(ink, test):
+        for some in theirs.split(ROWS):
+            found[mine[_near(trained[mine], tested[some], nearest)]] = True
     return found.numpy()
 
 
-def _best(rows: torch.Tensor, tested: torch.Tensor) -> torch.Tensor:
-    """The largest product of each row with any tested vector, (N,)."""
-    best = torch.full((len(rows),), -torch.inf)
-    for some in tested.split(ROWS):
-        best = torch.maximum(best, (rows @ some.T).amax(1))
-    return best
+def _near(trained: torch.Tensor, tested: torch.Tensor, nearest: int) -> torch.Tensor:
+    """Rows of signatures (N, D) that are as near to any of (M, D) as a copy."""
+    closeness = torch.cat([rows @ tested.T for rows in trained.split(ROWS)])
+    near = (closeness > CERTAIN).any(1)
+    best = closeness.topk(min(nearest, len(trained)), dim=0)
+    near[best.indices[best.values > CORRELATION]] = True
+    return near.nonzero()[:, 0]
 
 
-def _principal_directions(vectors: torch.Tensor) -> torch.Tensor:
-    """Orthonormal (SIDE * SIDE, DIRECTIONS): where the vectors spread most."""
-    directions: torch.Tensor = torch.linalg.eigh(vectors.T @ vectors).eigenvectors[:, -DIRECTIONS:]
-    return directions
+def _same_class(ink: InkSet, test: InkSet) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The samples of both sets, as indices, that may be of one class: an unknown case is either."""
+    for label, names in _targets(ink):
+        theirs = [other for other, others in _targets(test) if not set(names).isdisjoint(others)]
+        if theirs:
+            yield (
+                torch.from_numpy(np.flatnonzero(ink.labels == label)),
+                torch.from_numpy(np.flatnonzero(np.isin(test.labels, theirs))),
+            )
 
 
-def _closeness(projected: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vectors (N, D) as left and right factors (N, D + 2) whose product is minus half the squared distance."""
-    half = projected.square().sum(1, keepdim=True) / 2
-    one = torch.ones_like(half)
-    return torch.cat([projected, -half, one], 1), torch.cat([projected, one, -half], 1)
+def _targets(ink: InkSet) -> list[tuple[int, Target]]:
+    """The targets that have samples."""
+    return [(label, ink.targets[label]) for label in np.unique(ink.labels).tolist()]
+
+
+def _collection(ink: InkSet) -> str:
+    """Which of COLLECTIONS a set belongs to, by its name; empty for any other."""
+    return next((name for name in COLLECTIONS if ink.name.lower().startswith(name)), "")
 
 
 def _signatures(images: NDArray[np.uint8]) -> torch.Tensor:

@@ -40,6 +40,12 @@ def distillation_loss(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tenso
     return F.cross_entropy(logits, taught, reduction="none")
 
 
+def reshared(probabilities: torch.Tensor, allowed: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+    """Probabilities (N, C) in which the allowed classes, bool (N, C), share their sum as ``prior`` (N, C) says."""
+    sums = (probabilities * allowed).sum(1, keepdim=True)
+    return torch.where(allowed, sums * prior, probabilities)
+
+
 def _uniform(logits: torch.Tensor) -> torch.Tensor:
     return F.log_softmax(logits, 1).mean(1)
 
@@ -104,3 +110,39 @@ def summary(logits: torch.Tensor, allowed: torch.Tensor, temperature: float = 1.
         "accuracy_high": high,
         "calibration_error": calibration_error(probabilities, right),
     }
+
+
+def top_k_accuracy(scores: torch.Tensor, allowed: torch.Tensor, k: int) -> float:
+    """Share of samples with an allowed class among the k best."""
+    best = scores.topk(min(k, scores.shape[1]), dim=1).indices
+    return allowed.gather(1, best).any(1).double().mean().item()
+
+
+def calibration_curve(probabilities: torch.Tensor, right: torch.Tensor, bins: int = ECE_BINS) -> torch.Tensor:
+    """float64 (bins, 3): samples, their mean confidence and their accuracy, over equal-width bins of confidence.
+
+    The bins are those of `calibration_error`. An empty bin's means are NaN.
+    """
+    sure = probabilities.amax(1).double()
+    index = (sure * bins).long().clamp(max=bins - 1)
+    columns = torch.stack([torch.ones_like(sure), sure, right.double()], 1)
+    sums = torch.zeros(bins, 3, dtype=torch.float64).index_add_(0, index, columns)
+    return torch.cat([sums[:, :1], sums[:, 1:] / sums[:, :1]], 1)
+
+
+def risk_coverage(sure: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """float64 (M, 3): threshold, coverage and risk, where all samples at least so sure are answered; surest first.
+
+    Risk is the share of errors among them (El-Yaniv and Wiener 2010). Samples equally sure stay together.
+    """
+    levels, counts = sure.double().unique(return_counts=True)
+    order = sure.double().sort(descending=True).indices
+    answered = counts.flip(0).cumsum(0)
+    errors = (~right[order]).cumsum(0)[answered - 1]
+    return torch.stack([levels.flip(0), answered / len(sure), errors / answered], 1).double()
+
+
+def area_under_risk(curve: torch.Tensor) -> float:
+    """The mean risk over all coverages, of a `risk_coverage` curve (Geifman and El-Yaniv 2017)."""
+    steps = curve[:, 1].diff(prepend=torch.zeros(1, dtype=curve.dtype))
+    return (steps * curve[:, 2]).sum().item()

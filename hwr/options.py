@@ -67,6 +67,9 @@ class StartOptions:
     """What --init takes of trained models: its answers are learnt beside the labels."""
     distill: float = 0.5
     """Weight of the teacher's answers."""
+    case_trust: float = 0.0
+    """With --case-prior: 0 gives all pictures of a letter the same share of capitals, 1 those with that mean which
+    the teacher sees in each."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,8 @@ class TrainConfig(
             raise UserError(f"--small-size {self.small_size}: expected 16 to {self.image_size}, the --image-size")
         if self.average and (not self.validation or self.init in ("scratch", "imagenet")):
             raise UserError("--average needs --init with a model of ours, and validation data to choose by")
+        if self.case_trust and not (self.teacher and self.case_prior):
+            raise UserError("--case-trust needs a --teacher to trust, and --case-prior, the weight of what it says")
         if not self.validation and (self.patience or self.scheduler == "plateau"):
             raise UserError("--patience and --scheduler plateau watch the validation data: --validation 0 leaves none")
         self.network()
@@ -262,8 +267,8 @@ LEAST = {
     "grad_clip": 0,
 }
 SHARES = (
-    *("outliers", "case_prior", "balance", "layer_decay", "distill", "momentum", "warmup", "decay_rate", "ema"),
-    *("small_share", "smoothing", "drop_rate", "drop_path", "occlusion"),
+    *("outliers", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
+    *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion"),
 )
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwr import hub, metrics
+from hwr import hub, metrics, reading
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
-from hwr.image import fit, to_tensor
+from hwr.image import fit, to_ink, to_tensor
 from hwr.picture import Gray
+from hwr.reading import Reading
 
 BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
 
@@ -34,8 +36,16 @@ class Recognizer:
     Pictures that cannot be read raise ``hwr.UserError``, a ValueError.
     """
 
-    def __init__(self, model: torch.nn.Module, config: ModelConfig, source: str = "", stale: str = "") -> None:
-        self.model = model.eval()
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        config: ModelConfig,
+        source: str = "",
+        stale: str = "",
+        head: torch.nn.Module | None = None,
+    ) -> None:
+        self.model: Any = model.eval()  # a module of timm, whose methods torch does not know
+        self.head: torch.nn.Module = cast(Any, model).get_classifier() if head is None else head.eval()
         self.config = config
         self.source = source
         self.stale = stale
@@ -95,11 +105,35 @@ class Recognizer:
         """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
         return fit(image, self.config)
 
+    def with_head(self, head: torch.nn.Module, config: ModelConfig) -> Recognizer:
+        """The same network with another classifier, (N, D) to logits (N, C), of the classes that ``config`` names."""
+        return Recognizer(self.model, config, self.source, self.stale, head)
+
+    def read(self, image: Any, alphabet: Alphabet = "all", k: int = 5) -> Reading:
+        """Several characters, in lines from top to bottom, each line from left to right.
+
+        Each comes with its ``k`` likeliest answers. A space parts words, a line end lines. Where nothing is written
+        there is no text and no character, and the size is (0, 0).
+        """
+        labels = self.labels(alphabet)
+        _require_positive(k)
+        ink = to_ink(image)
+        if ink is None:
+            return Reading("", (), (0, 0))
+        see, ask = partial(fit, config=self.config, is_ink=True), partial(self._scores, alphabet=alphabet)
+        return reading.read(ink, see, ask, labels, k)
+
+    def _scores(self, seen: Gray, alphabet: Alphabet) -> reading.Scores:
+        """What (N, S, S) say, in batches."""
+        logits = torch.cat([self._logits(seen[start : start + BATCH]) for start in range(0, len(seen), BATCH)])
+        sure = metrics.confidence(logits, self._other)
+        confident = sure >= self.config.rejection_threshold
+        return reading.Scores(self._among(logits, alphabet), sure.numpy(), confident.numpy())
+
     def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> Answer:
         """``top_k`` and ``is_confident`` of a picture as ``see`` returned it."""
         labels, _ = self._alphabet(alphabet)
-        if k < 1:
-            raise UserError(f"k is {k}: expected at least 1")
+        _require_positive(k)
         if seen is None:
             return Answer({}, False)
         logits = self._logits(seen[None])
@@ -138,11 +172,23 @@ class Recognizer:
         return found
 
     @torch.inference_mode()
+    def features(self, seen: Gray) -> torch.Tensor:
+        """What the network makes of pictures (N, S, S) before it classifies them: float32 (N, D) on its device."""
+        device = next(self.model.parameters()).device
+        maps = self.model.forward_features(to_tensor(seen, self.config).to(device))
+        found: torch.Tensor = self.model.forward_head(maps, pre_logits=True)
+        return found
+
+    @torch.inference_mode()
     def _logits(self, seen: Gray) -> torch.Tensor:
         """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C) on the CPU."""
-        device = next(self.model.parameters()).device
-        logits: torch.Tensor = self.model(to_tensor(seen, self.config).to(device))
+        logits: torch.Tensor = self.head(self.features(seen))
         return logits.float().cpu() / self.config.temperature
+
+
+def _require_positive(k: int) -> None:
+    if k < 1:
+        raise UserError(f"k is {k}: expected at least 1")
 
 
 def _require_several(images: Any) -> None:

@@ -42,7 +42,7 @@ def learning_curves(history: History, title: str) -> bytes:
         _draw_rate(axes["lr"], axes["loss"], history)
     figure.suptitle(textwrap.shorten(title, TITLE, placeholder=" ..."), fontsize=13, parse_math=False)
     figure.supxlabel(_caption(history), x=0.99, ha="right", fontsize=9, color=QUIET)
-    return _png(figure)
+    return png(figure)
 
 
 def best_epoch(history: History) -> int | None:
@@ -138,8 +138,8 @@ def _caption(history: History) -> str:
     return f"{statistics.median(speeds):,.0f} images/s" if speeds else ""
 
 
-def _png(figure: Figure) -> bytes:
-    """The same history gives the same bytes: neither a date nor matplotlib's version is written."""
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG. The same one gives the same bytes: neither a date nor matplotlib's version is written."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a folder named in Chinese shows as boxes

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from timm.utils import ModelEmaV3
 from tqdm import tqdm
 
-from hwr import checkpoint, metrics, optimisation, sampling
+from hwr import cases, checkpoint, metrics, optimisation, sampling
 from hwr.augment import Augmentation, mix
 from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
@@ -70,6 +70,8 @@ class Run:
         self.model, self.config, self.model_config, self.teacher = model, config, model_config, teacher
         self.accelerator, self.device = accelerator, accelerator.device
         self.data = Labelled.of(train, model_config.labels, self.device)
+        if teacher is not None and config.case_trust:
+            self.data = cases.told(self.data, teacher, config.case_trust)
         self.chances = sampling.chances(train, config.balance)
         self.drawn = train.drawn_per_epoch
         self.batch = min(config.batch_size, self.drawn)
@@ -202,7 +204,10 @@ class Run:
                 allowed, prior = self.data.allowed[targets], self.data.prior[targets]
                 loss = loss + part * metrics.soft_loss(logits, allowed, prior, config.case_prior, config.smoothing)
         if self.teacher is not None and taught is not None:
-            known = (self.data.allowed[labels] & self.teacher.knows).any(1)  # of outliers a teacher may know nothing
+            allowed = self.data.allowed[labels]
+            known = (allowed & self.teacher.knows).any(1)  # of outliers a teacher may know nothing
+            shared = metrics.reshared(taught, allowed, self.data.prior[labels])
+            taught = torch.lerp(taught, shared, config.case_prior)
             loss = torch.lerp(loss, metrics.distillation_loss(logits, taught), config.distill * known)
         right = metrics.hits(logits.detach(), self.data.allowed[labels])
         return loss.mean(), right.float().mean()

@@ -13,7 +13,7 @@ from urllib.error import URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import hub_data, hub_files
+from hwr import hub_data, hub_files, naming
 from hwr.config import DIGITS, LOWER, UPPER, UserError
 from hwr.image import to_ink
 from hwr.picture import Gray
@@ -186,7 +186,7 @@ def _folder(path: Path, split: Split) -> Source:
 
     root = path / split if (path / split).is_dir() else path
     files = [
-        (file, folder.name)
+        (file, naming.of_folder(folder.name))
         for folder in sorted(root.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
         for file in sorted(folder.rglob("*"))

@@ -21,11 +21,15 @@ from hwr.config import UserError
 ROOT = Path(__file__).parents[1]
 APP, CARD, REQUIREMENTS = "app.py", "README.md", "requirements.txt"
 WEIGHTS = ("config.json", "model.safetensors", "README.md", "metrics.json")  # they answer while the Hub does not
-ALONGSIDE = ("LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
+OURS = ("hwr", "page")  # folders of modules that the page may import
+LOOKS = ("page/style.css", "page/page.js", "page/head.html")  # what it reads beside them
+ALONGSIDE = (*LOOKS, "LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
 VARIABLE = "HWR_MODEL"
 LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
 
-PACKAGES = {"cv2": "opencv-python-headless", "PIL": "pillow"}  # import name -> package, where they differ
+OURS = ("hwr", "page")  # packages of the project
+ASSETS = (".css", ".html", ".js")  # of the page
+PACKAGES = {"cv2": "opencv-python-headless", "gradio_client": "gradio", "PIL": "pillow"}  # import name -> brought by
 COMPANIONS = {"timm": "torchvision"}  # imported by another package, so with a floor of ours too
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the Hub knows
 MOST = 60  # characters of a short_description
@@ -72,7 +76,8 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
     """
     modules = sources(root)
     examples = sorted(f"examples/{path.name}" for path in (root / "examples").glob("*.png"))
-    content = {name: _read(root, name) for name in (*modules, *ALONGSIDE, *examples)}
+    assets = sorted(f"page/{path.name}" for path in (root / "page").glob("*") if path.suffix in ASSETS)
+    content = {name: _read(root, name) for name in (*modules, *ALONGSIDE, *examples, *assets)}
     content[REQUIREMENTS] = requirements(root, modules)
     content[CARD] = card(root, model)
     for name, data in content.items():
@@ -82,7 +87,7 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
 
 
 def sources(root: Path) -> list[str]:
-    """app.py, and the modules of hwr that it reaches by imports."""
+    """app.py, and the modules of the project that it reaches by imports."""
     if not (root / APP).is_file():
         raise UserError(f"there is no {APP} in {root}: clone the repository of the project, and run this there")
     found: set[str] = set()
@@ -96,8 +101,8 @@ def sources(root: Path) -> list[str]:
 
 
 def _files(root: Path, module: str) -> list[str]:
-    """The file of a dotted name, if it names a module of hwr: ``hwr.config.UserError`` does not."""
-    if module.partition(".")[0] != "hwr":
+    """The file of a dotted name, if it names a module of ours: ``hwr.config.UserError`` does not."""
+    if module.partition(".")[0] not in OURS:
         return []
     path = module.replace(".", "/")
     return [name for name in (f"{path}.py", f"{path}/__init__.py") if (root / name).is_file()]
@@ -123,7 +128,7 @@ def _imports(path: Path) -> set[str]:
 def requirements(root: Path, modules: Iterable[str]) -> bytes:
     """A requirements.txt of the packages that these modules import, with the floors of the project's."""
     tops = {name.partition(".")[0] for module in modules for name in _imports(root / module)}
-    names = {PACKAGES.get(top, top) for top in tops - sys.stdlib_module_names - {"hwr"}}
+    names = {PACKAGES.get(top, top) for top in tops - sys.stdlib_module_names - set(OURS)}
     needed = {canonicalize_name(name) for name in names | {COMPANIONS[name] for name in names & COMPANIONS.keys()}}
     floors = _floors(root)
     if missing := needed - floors.keys():

@@ -22,9 +22,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import browsing
 import pytest
 from hub_server import Hub
 from huggingface_hub import constants
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from hwr import Recognizer, network, repository
 
@@ -79,6 +81,29 @@ def page_url(page_log: Path) -> Iterator[str]:
     """Address of the page with the bundled model."""
     with served(page_log, os.environ) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = browsing.executable(playwright)
+        if found is None:
+            browsing.no_browser("there is no Chromium: playwright install chromium")
+        browser = playwright.chromium.launch(executable_path=found, args=browsing.CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, page_url: str) -> Page:
+    return browsing.opened(context, page_url)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -20,8 +22,9 @@ from PIL import Image
 
 import app
 from hwr import Recognizer
-from hwr.recognizer import Answer
 from hwr.strokes import draw
+from page import about
+from page.answers import TOP
 
 ROOT = Path(__file__).parent.parent
 SEVEN = [np.array([(70, 60), (210, 60), (130, 230)])]  # a stroke on 280 x 280 pixels
@@ -67,13 +70,13 @@ def test_layers_alone_are_answered(client: Client, on_a_layer: Any) -> None:
 
 
 def test_the_answer_is_the_recognizers(client: Client, on_a_layer: Any, recognizer: Recognizer) -> None:
-    expected = recognizer.top_k({"layers": [on_a_layer["path"]]}, app.TOP, "all")
+    expected = recognizer.top_k({"layers": [on_a_layer["path"]]}, TOP, "all")
     assert answer(client, sketch(layers=[on_a_layer]), "all") == pytest.approx(expected, abs=1e-4)
 
 
 def test_probabilities_come_best_first_and_only_from_the_alphabet(client: Client, on_paper: Any) -> None:
     found = answer(client, sketch(composite=on_paper), "letters")
-    assert len(found) == app.TOP
+    assert len(found) == TOP
     assert all(label.isupper() for label in found)
     assert list(found.values()) == sorted(found.values(), reverse=True)
 
@@ -111,34 +114,106 @@ def test_what_is_no_sketch_is_refused(client: Client) -> None:
         client.predict("a word", "digits", api_name="/predict")
 
 
-def test_pictures_on_the_server_cannot_be_asked_for(page_url: str, tmp_path: Path) -> None:
+def read(client: Client, image: Any, alphabet: str = "all") -> dict[str, Any]:
+    found: dict[str, Any] = client.predict(image=image, alphabet=alphabet, api_name="/read")
+    return found
+
+
+@pytest.fixture
+def two_sevens(tmp_path: Path) -> Any:
+    """77 as a photo of paper: dark on light, and turned on its side as its EXIF says."""
+    paper = (230 - (draw([*SEVEN, SEVEN[0] + (260, 0)], (280, 560), 18) * 0.8)).astype(np.uint8)
+    turned = Image.fromarray(paper).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: the top of the picture is on its right
+    turned.save(tmp_path / "photo.jpg", exif=exif)
+    return handle_file(str(tmp_path / "photo.jpg"))
+
+
+def test_several_characters_are_read_from_a_photo_held_upright(client: Client, two_sevens: Any) -> None:
+    found = read(client, two_sevens, "digits")
+    assert found["text"] == "77"
+    assert found["size"] == [560, 280]
+    (first, _, _, _), (second, _, right, bottom) = (one["box"] for one in found["characters"])
+    assert first < 100 < 280 < second < right <= 560
+    assert bottom <= 280
+    assert [next(iter(one["probabilities"])) for one in found["characters"]] == ["7", "7"]
+
+
+def test_the_reading_is_the_recognizers(client: Client, two_sevens: Any, recognizer: Recognizer) -> None:
+    expected = recognizer.read(two_sevens["path"], "all")
+    found = read(client, two_sevens)
+    assert found["text"] == expected.text
+    assert [one["box"] for one in found["characters"]] == [list(one.box) for one in expected.characters]
+
+
+def test_a_picture_without_writing_reads_as_nothing(client: Client, tmp_path: Path) -> None:
+    Image.new("L", (280, 280), 255).save(tmp_path / "white.png")
+    found = read(client, handle_file(str(tmp_path / "white.png")))
+    assert (found["text"], found["characters"]) == ("", [])
+
+
+def test_reading_refuses_with_a_sentence(client: Client, two_sevens: Any, tmp_path: Path, page_log: Path) -> None:
+    before = page_log.read_text()
+    (tmp_path / "bad.jpg").write_bytes(b"no picture at all")
+    with pytest.raises(AppError, match=r"^bad\.jpg is not a picture"):
+        read(client, handle_file(str(tmp_path / "bad.jpg")))
+    with pytest.raises(AppError, match=r"greek.*expected one of"):
+        read(client, two_sevens, "greek")
+    with pytest.raises(AppError, match="a picture file is needed"):
+        read(client, "/etc/hostname")
+    assert page_log.read_text() == before, "a visitor's mistake is no stack trace in the log"
+
+
+def test_a_file_above_the_limit_is_refused_when_it_is_sent(page_url: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    body += bytes(app.MOST_BYTES + 1) + b"\r\n--x--\r\n"
+    call = Request(f"{page_url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"})
+    with pytest.raises(HTTPError) as refused:
+        urlopen(call, timeout=60)
+    refused.value.close()
+    assert refused.value.code == 413
+
+
+@pytest.mark.parametrize("endpoint", ["predict", "read"])
+def test_pictures_on_the_server_cannot_be_asked_for(page_url: str, tmp_path: Path, endpoint: str) -> None:
     Image.new("L", (9, 9)).save(tmp_path / "private.png")
     private = {"path": str(tmp_path / "private.png"), "meta": {"_type": "gradio.FileData"}}
-    body = json.dumps({"data": [sketch(composite=private), "digits"]}).encode()  # the client would upload it first
-    call = Request(f"{page_url}/gradio_api/call/predict", body, {"Content-Type": "application/json"})
-    with urlopen(call, timeout=60) as reply:
-        event = json.load(reply)["event_id"]
-    with urlopen(f"{page_url}/gradio_api/call/predict/{event}", timeout=60) as reply:
-        assert reply.readline() == b"event: error\n"
+    for image in (private, {"path": private["path"]}, private["path"]):
+        picture = sketch(composite=image) if endpoint == "predict" else image
+        body = json.dumps({"data": [picture, "digits"]}).encode()  # the client would upload it first
+        call = Request(f"{page_url}/gradio_api/call/{endpoint}", body, {"Content-Type": "application/json"})
+        with urlopen(call, timeout=60) as reply:
+            event = json.load(reply)["event_id"]
+        with urlopen(f"{page_url}/gradio_api/call/{endpoint}/{event}", timeout=60) as reply:
+            assert reply.readline() == b"event: error\n", image
 
 
-def test_predict_is_the_only_endpoint(client: Client) -> None:
+def test_a_curl_of_two_steps_reads_a_picture(page_url: str, on_paper: Any) -> None:
+    curl = ["curl", "-sS", "--fail", "--noproxy", "*"]
+    sent = subprocess.check_output([*curl, "-F", f"files=@{on_paper['path']}", f"{page_url}/gradio_api/upload"])
+    image = {"path": json.loads(sent)[0], "meta": {"_type": "gradio.FileData"}}
+    body = json.dumps({"data": [image, "digits"]})
+    call = f"{page_url}/gradio_api/call/read"
+    event = subprocess.check_output([*curl, "-H", "Content-Type: application/json", "-d", body, call])
+    reply = subprocess.check_output([*curl, f"{call}/{json.loads(event)['event_id']}"], text=True)
+    assert json.loads(reply.partition("data: ")[2])[0]["text"] == "7"
+
+
+def test_two_endpoints_are_for_programs_and_both_are_explained(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
-    assert list(api["named_endpoints"]) == ["/predict"]
+    assert set(api["named_endpoints"]) == {"/predict", "/read"}
     assert api["unnamed_endpoints"] == {}
+    for name, endpoint in api["named_endpoints"].items():
+        assert endpoint["description"], name
+        assert "alphabet" in [one["parameter_name"] for one in endpoint["parameters"]]
 
 
 def test_the_page_names_its_model(recognizer: Recognizer) -> None:
-    line = app.about(recognizer)
+    line = about.line(recognizer)
     assert "bundled" in line
     assert recognizer.config.architecture in line
     assert f"{len(recognizer.labels())} classes" in line
-
-
-def test_an_unsure_answer_says_so() -> None:
-    assert app.verdict(Answer({}, False)) == app.BLANK
-    assert app.verdict(Answer({"7": 1.0}, True)) == ""
-    assert "Not sure" in app.verdict(Answer({"7": 1.0}, False))
 
 
 def test_every_example_is_read_as_its_name_says(recognizer: Recognizer) -> None:
@@ -196,6 +271,16 @@ def test_a_taken_port_is_one_line_and_status_2() -> None:
 
 def test_an_impossible_port_is_one_line_and_status_2() -> None:
     assert_one_line(run("app.py", "--port", "99999"), "99999")
+
+
+def test_tools_without_their_package_are_one_line_and_status_2() -> None:
+    if importlib.util.find_spec("mcp") is None:
+        assert_one_line(run("app.py", "--mcp"), "gradio[mcp]")
+
+
+def test_a_folder_for_feedback_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert_one_line(run("app.py", HWR_FEEDBACK_DIR=str(tmp_path / "file" / "x")), "feedback")
 
 
 def test_unknown_flags_fail_with_status_2() -> None:

@@ -82,9 +82,35 @@ def test_only_writers_that_the_model_never_saw_are_measured(tmp_path: Path) -> N
 
 
 def test_writers_count_alike_however_much_they_wrote() -> None:
-    found = personal.summary([(0.5, 0.7, 2.0, 100), (0.9, 0.8, 4.0, 300)])
+    found = personal.summary([personal.Row(0.5, 0.7, 2.0, 100), personal.Row(0.9, 0.8, 4.0, 300)])
     assert (found["writers"], found["pictures"], found["better"], found["worse"]) == (2, 400, 1, 1)
     assert (found["before"], found["after"], found["seconds"]) == pytest.approx((0.7, 0.75, 3.0))
+
+
+def test_every_mistake_is_learnt_before_the_next_is_looked_for(recognizer: Recognizer) -> None:
+    pens = data.load(str(PENS), "train", recognizer.config, Path())
+    right = personal.reader(recognizer)(pens)
+    wrong = personal.mistakes(pens, recognizer, 4)
+    assert wrong == sorted(set(wrong))
+    assert wrong[0] == np.flatnonzero(~right)[0]
+    after = personal.taught(recognizer, pens.take(np.array(wrong)))(pens)
+    assert after[wrong].all()
+    splits = list(personal.one_by_one(pens, recognizer, (2, 4, 1000)))
+    assert splits[2] is None
+    assert [(len(split[0]), len(split[1])) for split in splits if split] == [
+        (2, len(pens) - wrong[1] - 1),
+        (4, len(pens) - wrong[3] - 1),
+    ]
+
+
+def test_what_was_not_taught_is_counted_apart(recognizer: Recognizer) -> None:
+    pens = data.load(str(PENS), "train", recognizer.config, Path())
+    few = pens.labels == pens.labels[0]
+    row = personal.compare(pens.take(few), pens, recognizer, lambda ink: personal.taught(recognizer, ink))
+    right = personal.reader(recognizer)(pens)
+    assert (row.before, row.untaught_before) == pytest.approx((right.mean(), right[~few].mean()))
+    assert row.read == len(pens)
+    assert np.isnan(personal.compare(pens, pens, recognizer, lambda ink: personal.reader(recognizer)).untaught_after)
 
 
 def test_the_plain_recipe_augments_each_picture_in_its_own_way() -> None:

@@ -3,115 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from browsing import SEVEN, TWO, A, Stroke, choose, draw, first, labels, on_the_paper, opened, wait_until
 from conftest import served
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from hwr import Recognizer, hub
 from hwr.config import ModelConfig
 from hwr.model import build
-
-PATIENCE = 60_000  # milliseconds: WebGL without a graphics card, on cores that do other things too
-CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage"]
-
-Stroke = Sequence[tuple[float, float]]  # corners in a square of side 1, x to the right, y downwards
-
-TOP_OF_TWO = [(0.18, 0.27), (0.24, 0.1), (0.38, 0.01), (0.55, 0.0), (0.7, 0.06), (0.78, 0.18), (0.78, 0.3)]
-TWO: list[Stroke] = [[*TOP_OF_TWO, (0.7, 0.45), (0.5, 0.66), (0.15, 0.97), (0.5, 0.96), (0.85, 0.97)]]
-SEVEN: list[Stroke] = [[(0.15, 0.03), (0.85, 0.03), (0.6, 0.45), (0.4, 0.98)]]
-A: list[Stroke] = [[(0.1, 1.0), (0.48, 0.0), (0.52, 0.0), (0.9, 1.0)], [(0.27, 0.62), (0.73, 0.62)]]
-
-
-def no_browser(reason: str) -> None:
-    if os.environ.get("HWR_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"HWR_REQUIRE_BROWSER=1, but {reason}")
-    pytest.skip(reason)
-
-
-def executable(playwright: Playwright) -> str | None:
-    own = playwright.chromium.executable_path
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return own if Path(own).exists() else next(filter(None, map(shutil.which, names)), None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = executable(playwright)
-        if found is None:
-            no_browser("there is no Chromium: playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, page_url: str) -> Page:
-    return opened(context, page_url)
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    """The page, ready to be drawn on without choosing a tool first."""
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(url)
-    page.wait_for_selector("#pad .toolbar-wrap button.highlight")
-    return page
-
-
-def on_the_paper(page: Page, stroke: Stroke, side: float = 190) -> list[tuple[float, float]]:
-    """Corners in pixels of the page, in the middle of the pad."""
-    box = page.locator("#pad canvas").first.bounding_box()
-    assert box is not None
-    left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
-    return [(left + x * side, top + y * side) for x, y in stroke]
-
-
-def draw(page: Page, strokes: Sequence[Stroke]) -> None:
-    for stroke in strokes:
-        first, *others = on_the_paper(page, stroke)
-        page.mouse.move(*first)
-        page.mouse.down()
-        for corner in others:
-            page.mouse.move(*corner, steps=6)
-        page.mouse.up()
-
-
-def labels(page: Page) -> list[tuple[str, str]]:
-    """What the page answers, best first, each with its percentage; [] for none."""
-    rows = page.locator("#answer [data-testid$='confidence-set']").all_inner_texts()
-    return [(words[0], words[-1]) for words in map(str.split, rows)]
-
-
-def wait_until(page: Page, condition: Callable[[list[tuple[str, str]]], bool]) -> list[tuple[str, str]]:
-    """The labels, once they are as expected; after PATIENCE as they are, for the assertion to judge."""
-    end = time.monotonic() + PATIENCE / 1000
-    while not condition(found := labels(page)) and time.monotonic() < end:
-        page.wait_for_timeout(100)
-    return found
-
-
-def first(page: Page, expected: str) -> str:
-    found = wait_until(page, lambda found: bool(found) and found[0][0] == expected)
-    return found[0][0] if found else ""
-
-
-def choose(page: Page, alphabet: str) -> None:
-    page.get_by_role("radio", name=alphabet).check()
 
 
 @pytest.mark.parametrize("alphabet", ["digits", "all"])
@@ -151,6 +54,8 @@ def test_clearing_leaves_no_answer_and_the_pen_in_the_hand(page: Page, button: s
     page.wait_for_selector("#pad .toolbar-wrap button.highlight")
     draw(page, SEVEN)
     assert wait_until(page, bool)
+    page.locator(button).click()
+    assert wait_until(page, lambda found: not found) == [], "a second time too"
 
 
 def test_undo_removes_the_last_stroke_and_redo_brings_it_back(page: Page) -> None:
@@ -187,6 +92,10 @@ def test_a_clicked_example_lies_on_the_pad_and_is_answered(page: Page) -> None:
     assert first(page, "2") == "2"
     draw(page, [[(-0.1, 0.5), (1.1, 0.5)], [(0.5, -0.1), (0.5, 1.1)]])
     assert wait_until(page, lambda found: found[0] != ("2", "100%"))
+    page.get_by_role("button", name="Clear", exact=True).click()
+    assert wait_until(page, lambda found: not found) == []
+    page.locator("#examples button").first.click()
+    assert first(page, "2") == "2"
 
 
 def test_every_request_goes_to_the_pages_own_host(context: BrowserContext, page_url: str) -> None:
@@ -229,7 +138,7 @@ def test_fingers_draw_on_a_phone_without_scrolling_it(browser: Browser, page_url
 
 def touch(page: Page, stroke: Stroke) -> None:
     devtools = page.context.new_cdp_session(page)
-    corners = on_the_paper(page, stroke)
+    corners = on_the_paper(page, stroke, 140)
     path = [
         (x0 + (x1 - x0) * i / 6, y0 + (y1 - y0) * i / 6) for (x0, y0), (x1, y1) in pairwise(corners) for i in range(7)
     ]

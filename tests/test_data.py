@@ -15,6 +15,7 @@ from hwr import data, leakage, sources
 from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
 from hwr.image import fit, fit_ink
+from hwr.strokes import draw
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 MODEL = ModelConfig(labels=(), image_size=32)
@@ -288,6 +289,24 @@ def test_classes_unknown_to_the_model_are_named() -> None:
         load("sample").membership(tuple("0123456789"))
 
 
+def ink_set(images: NDArray[np.uint8], names: str, name: str = "mine") -> InkSet:
+    """Pictures with a class each, a letter of ``names``; "?" is a C of unknown case."""
+    targets = tuple(dict.fromkeys(names))
+    labels = np.array([targets.index(letter) for letter in names])
+    classes = tuple(("C", "c") if target == "?" else (target,) for target in targets)
+    return InkSet(name, images, labels, classes, np.arange(len(labels)))
+
+
+def bars(count: int, seed: int) -> NDArray[np.uint8]:
+    """Upright strokes, which all look alike."""
+    rng = np.random.default_rng(seed)
+    drawn = [
+        draw([np.array([[32, 8], [32 + rng.normal(0, 1.5), 32], [32, 56]])], (64, 64), rng.uniform(6, 8))
+        for _ in range(count)
+    ]
+    return np.stack([fit_ink(ink, 32, MODEL.ink_fraction) for ink in drawn])  # type: ignore[misc]
+
+
 def test_near_duplicates_are_found_and_others_kept() -> None:
     originals = data.fit_source(sources.read("sample", "test", Path()), MODEL)
     source = sources.read("sample", "test", Path())
@@ -302,20 +321,52 @@ def test_near_duplicates_are_found_and_others_kept() -> None:
     rows = np.flatnonzero(source.labels == 8)[:30]  # eights are rich in detail: no two hands write the same
     copies = np.stack([fit_ink(copied(i), 32, MODEL.ink_fraction) for i in rows])  # type: ignore[arg-type]
     others = originals.images[source.labels == 8][30:]
-    near = leakage.near_duplicates(np.concatenate([copies, others]), originals.images[rows])
+    ink = ink_set(np.concatenate([copies, others]), "8" * (len(copies) + len(others)))
+    near = leakage.near_duplicates(ink, originals.take(rows))
     assert near[:30].all()
     assert near[30:].mean() < 0.05
 
 
 def test_near_duplicates_agree_with_correlation_pair_by_pair() -> None:
-    images = load("sample").images[:60]
-    near = leakage.near_duplicates(images[:30], images[20:60])
-    small = [np.asarray(Image.fromarray(i).resize((24, 24), Image.Resampling.BOX), float).ravel() for i in images]
-    expected = [
-        max(np.corrcoef(small[i], small[j])[0, 1] for j in range(20, 60)) > leakage.CORRELATION for i in range(30)
+    sample = load("sample")
+    mine, theirs = sample.take(np.arange(300)), sample.take(np.arange(250, 500))
+    small = [
+        np.asarray(Image.fromarray(i).resize((24, 24), Image.Resampling.BOX), float).ravel() for i in sample.images
     ]
+    expected = []
+    for i in range(300):
+        alike = [j for j in range(250, 500) if sample.labels[i] == sample.labels[j]]
+        expected.append(max(np.corrcoef(small[i], small[j])[0, 1] for j in alike) > leakage.CORRELATION)
+    near = leakage.near_duplicates(mine, theirs)
     assert (near == np.array(expected)).mean() > 0.95  # Pillow's box filter rounds differently
-    assert near[20:].all()
+    assert near[250:].all()
+
+
+def test_of_bars_that_all_look_alike_the_nearest_alone_are_taken_for_copies() -> None:
+    mine, theirs = bars(60, seed=0), bars(3, seed=1)
+    correlations = leakage._signatures(mine) @ leakage._signatures(theirs).T
+    unsure = (correlations < leakage.CERTAIN).all(1)
+    assert ((correlations > leakage.CORRELATION).all(1) & unsure).sum() > 3 * leakage.NEAREST, "look like all tests"
+    near = leakage.near_duplicates(ink_set(mine, "1" * 60), ink_set(theirs, "1" * 3))
+    assert near[~unsure.numpy()].all()
+    assert near[unsure.numpy()].sum() <= 3 * leakage.NEAREST
+    assert set(correlations.argmax(0).tolist()) <= set(np.flatnonzero(near).tolist())
+
+
+def test_a_copy_has_the_class_of_its_original_or_one_of_unknown_case() -> None:
+    image = load("sample").images[:1]
+    mine = ink_set(np.repeat(image, 4, axis=0), "Cc?0")
+    assert leakage.near_duplicates(mine, ink_set(image, "C")).tolist() == [True, False, True, False]
+    assert leakage.near_duplicates(mine, ink_set(image, "?")).tolist() == [True, True, True, False]
+
+
+def test_within_one_collection_only_equal_pictures_are_copies() -> None:
+    mine, theirs = bars(20, seed=0), bars(20, seed=0)
+    theirs[:10] = bars(10, seed=1)
+    alike = leakage.near_duplicates(ink_set(mine, "1" * 20, "emnist_part"), ink_set(theirs, "1" * 20, "emnist-byclass"))
+    certain = leakage._signatures(mine) @ leakage._signatures(theirs).T > leakage.CERTAIN
+    assert alike.tolist() == certain.any(1).tolist()
+    assert alike[10:].all() and not alike[:10].all()
 
 
 def test_removal_counts_and_leaves_drawn_trajectories_alone() -> None:

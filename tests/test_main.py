@@ -20,7 +20,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
 def test_the_help_names_every_command() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for name in ("push", "deploy-space", "export"):
+    for name in ("predict", "evaluate", "push", "deploy-space", "export"):
         assert name in done.stdout
 
 

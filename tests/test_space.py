@@ -32,7 +32,7 @@ TRAINING = {"training", "data", "augment", "sources", "run", "strokes", "export"
 def tree(tmp_path: Path) -> Path:
     """The project as somebody works in it: a token, runs and more beside it."""
     tree = tmp_path / "project"
-    for folder in ("examples", "hwr"):
+    for folder in ("examples", "hwr", "page"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "train.py", "LICENSE", "README.md", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tree / name)
@@ -53,9 +53,12 @@ def test_what_goes_up_is_what_the_page_needs(tree: Path) -> None:
     modules = {Path(name).stem for name in found if name.startswith("hwr/") and name.endswith(".py")}
     assert {"__init__", "recognizer", "hub", "image", "cli", "network"} <= modules
     assert not modules & TRAINING
+    page = {f"page/{path.name}" for path in (ROOT / "page").iterdir() if path.is_file()}
     assert found == {
         *{"app.py", "LICENSE", "README.md", "requirements.txt", "hwr/py.typed"},
         *{f"hwr/{module}.py" for module in modules},
+        *{f"page/{path.name}" for path in (ROOT / "page").iterdir() if path.is_file()},
+        *page,
         *{f"hwr/weights/{name}" for name in ("config.json", "model.safetensors", "README.md", "metrics.json")},
         *{f"examples/{path.name}" for path in (ROOT / "examples").glob("*.png")},
     }
@@ -74,7 +77,8 @@ def test_the_page_is_complete_with_what_goes_up(tree: Path, tmp_path: Path) -> N
     script = """if True:
         import sys, app
         app.build(app.recognizer_for(None))
-        print(*(m.__file__ for n, m in sys.modules.items() if n == "app" or n.partition(".")[0] == "hwr"), sep="\\n")
+        ours = ("app", "hwr", "page")
+        print(*(m.__file__ for n, m in sys.modules.items() if n.partition(".")[0] in ours), sep="\\n")
     """
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=alone, env=env)
@@ -110,7 +114,7 @@ def test_the_requirements_are_those_of_the_project_that_the_page_imports(tree: P
 
 
 def test_an_import_without_a_floor_is_refused_by_name(tree: Path) -> None:
-    edit(tree / "app.py", "import cv2\n", "import cv2\nimport requests\n")
+    edit(tree / "app.py", "import gradio as gr\n", "import gradio as gr\nimport requests\n")
     with pytest.raises(UserError, match=r"requirements\.txt lacks requests"):
         space.contents(tree)
 
@@ -278,10 +282,10 @@ def test_deployed_again_nothing_is_committed_sent_or_set(hub_of_tests: Hub, tree
 
 def test_only_what_changed_is_sent_again(hub_of_tests: Hub, tree: Path) -> None:
     space.deploy(PAGE, root=tree)
-    edit(tree / "app.py", "Draw a character", "Sketch a character")
+    edit(tree / "app.py", "draw or photograph", "sketch or photograph")
     hub_of_tests.clear_log()
     space.deploy(PAGE, root=tree)
-    assert b"Sketch a character" in hub_of_tests.files(PAGE, repo_type="space")["app.py"]
+    assert b"sketch or photograph" in hub_of_tests.files(PAGE, repo_type="space")["app.py"]
     assert not [one for one in hub_of_tests.log if one.origin == "lfs"], "weights and examples are there"
 
 
@@ -330,7 +334,7 @@ def test_a_token_that_may_not_write_is_one_line_and_creates_nothing(
 
 
 def test_a_planted_token_stops_everything_before_the_hub_is_asked(hub_of_tests: Hub, tree: Path) -> None:
-    edit(tree / "app.py", "TOP = 5", f"TOKEN = '{TOKEN}'\nTOP = 5")
+    edit(tree / "app.py", "AT_ONCE = 4", f"TOKEN = '{TOKEN}'\nAT_ONCE = 4")
     with pytest.raises(UserError, match="what looks like a token"):
         space.deploy(PAGE, root=tree)
     assert not hub_of_tests.log

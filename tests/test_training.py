@@ -253,6 +253,14 @@ def test_a_known_class_costs_the_same_with_any_weight_of_the_prior() -> None:
     torch.testing.assert_close(known, metrics.loss(logits, allowed, 0.1))
 
 
+def test_a_teachers_sum_over_both_cases_is_shared_anew_and_the_rest_stays() -> None:
+    told = torch.tensor([[0.5, 0.1, 0.4], [0.3, 0.3, 0.4]])
+    allowed = torch.tensor([[True, True, False], [False, False, True]])
+    prior = torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
+    expected = torch.tensor([[0.15, 0.45, 0.4], [0.3, 0.3, 0.4]])
+    torch.testing.assert_close(metrics.reshared(told, allowed, prior), expected)
+
+
 def test_wilson_agrees_with_a_published_example() -> None:
     low, high = metrics.wilson(81, 263)  # Newcombe 1998, table I: 81 of 263
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)

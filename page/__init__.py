@@ -1,0 +1,1 @@
+"""What app.py is made of: the page's parts, its words, its pictures and its answers."""
