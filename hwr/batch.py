@@ -15,13 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from hwr.config import Alphabet, UserError
 from hwr.picture import Gray
-from hwr.recognizer import BATCH, Answer, Recognizer
+from hwr.recognizer import BATCH, Recognizer
 from hwr.rows import Csv, Done, Format, Json, Records, Row, Table, repair
 
 STANDARD_INPUT = "-"
@@ -65,24 +64,6 @@ class Seen(NamedTuple):
     ink: Gray | None
 
 
-class BatchRecognizer(Recognizer):
-    """A Recognizer that answers for many pictures in one forward pass."""
-
-    def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
-        """``answer`` of each picture as ``see`` returned it."""
-        labels = self.labels(alphabet)
-        found = [Answer({}, False)] * len(seen)
-        written = [i for i, one in enumerate(seen) if one is not None]
-        if not written:
-            return found
-        logits = self._logits(np.stack([one for one in seen if one is not None]))
-        sure = self._confident(logits).tolist()
-        for i, row, confident in zip(written, self._among(logits, alphabet), sure, strict=True):
-            best = np.argsort(-row, kind="stable")[:k]
-            found[i] = Answer({labels[j]: float(row[j]) for j in best}, confident)
-        return found
-
-
 def predict(words: Sequence[str], model: str, task: Task, out: Path | None = None, resume: bool = False) -> None:
     """A row for every picture that the words name, on standard output or in ``out``.
 
@@ -94,8 +75,7 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
         raise UserError("no pictures: name files, folders or patterns, or - for standard input")
     form = task.form()
     done = _done(out, form, resume)
-    found_model = Recognizer.from_pretrained(model)
-    recognizer = BatchRecognizer(found_model.model, found_model.config, found_model.source, found_model.stale)
+    recognizer = Recognizer.from_pretrained(model)
     recognizer.labels(task.alphabet)  # one that the model lacks is no mistake of the pictures
     names = (name for name in pictures(words) if not _is_done(name, done, form))
     total = sum(1 for _ in pictures(words))
@@ -157,7 +137,7 @@ def _write(found: Iterable[Row], form: Format, sink: TextIO) -> int:
 # --- from names to rows ---
 
 
-def rows(recognizer: BatchRecognizer, names: Iterable[str], task: Task) -> Iterator[Row]:
+def rows(recognizer: Recognizer, names: Iterable[str], task: Task) -> Iterator[Row]:
     """A row for every name, in order. What cannot be read gets its error."""
 
     def read(name: str) -> Row:

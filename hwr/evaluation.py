@@ -40,8 +40,11 @@ def evaluate(
     found = hub.find(model)
     network, config = hub.load(found.folder)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    sets = [load(name, "test", config, data_dir, seed=seed) for name in names]
-    return evaluate_run(network, config, {ink.name: ink for ink in sets}, out, limit, seed, found.name)
+    sets = {}
+    for name in dict.fromkeys(names):
+        ink = load(name, "test", config, data_dir, seed=seed)
+        sets[ink.name if ink.name not in sets else name] = ink
+    return evaluate_run(network, config, sets, out, limit, seed, found.name)
 
 
 def evaluate_run(
@@ -133,14 +136,20 @@ def corrupted(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: i
     allowed = ink.membership(config.labels)[torch.from_numpy(some.labels)]
     present = ink.membership(config.labels)[np.unique(ink.labels)].any(0)
     pages = [page(image, config.ink) for image in some.images]
+    untouched: list[Measures] = []
 
     def point(corruption: Corruption, severity: float) -> Measures:
+        if not severity and untouched:
+            return untouched[0]
         seen = _seen(pages, corruption, severity, config, seed)
         logits = _logits(model, config, np.stack([np.zeros_like(some.images[0]) if s is None else s for s in seen]), "")
         blank = torch.tensor([one is None for one in seen])
         right = metrics.hits(logits[:, present], allowed[:, present]) & ~blank
         low, high = metrics.wilson(int(right.sum()), len(right))
-        return {"severity": severity, "accuracy": right.double().mean().item(), "low": low, "high": high}
+        found = {"severity": severity, "accuracy": right.double().mean().item(), "low": low, "high": high}
+        if not severity:
+            untouched.append(found)  # the same for every corruption
+        return found
 
     steps = [(name, severity) for name, one in CORRUPTIONS.items() for severity in one.severities]
     points = [

@@ -132,14 +132,22 @@ class Recognizer:
 
     def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> Answer:
         """``top_k`` and ``is_confident`` of a picture as ``see`` returned it."""
+        return self.answers([seen], k, alphabet)[0]
+
+    def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
+        """``answer`` of each picture, in one forward pass: give it a batch, not a library."""
         labels, _ = self._alphabet(alphabet)
         _require_positive(k)
-        if seen is None:
-            return Answer({}, False)
-        logits = self._logits(seen[None])
-        row = self._among(logits, alphabet)[0]
-        best = {labels[i]: float(row[i]) for i in np.argsort(-row, kind="stable")[:k]}
-        return Answer(best, bool(self._confident(logits)))
+        found = [Answer({}, False)] * len(seen)
+        written = [i for i, one in enumerate(seen) if one is not None]
+        if not written:
+            return found
+        logits = self._logits(np.stack([one for one in seen if one is not None]))
+        sure = self._confident(logits).tolist()
+        for i, row, confident in zip(written, self._among(logits, alphabet), sure, strict=True):
+            best = np.argsort(-row, kind="stable")[:k]
+            found[i] = Answer({labels[j]: float(row[j]) for j in best}, confident)
+        return found
 
     def _alphabet(self, alphabet: str) -> tuple[tuple[str, ...], torch.Tensor]:
         try:
