@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr import Recognizer, cli, data, devices, hub, metrics, start, training, verify
+from hwr import Recognizer, cli, data, devices, hub, metrics, sources, start, training, verify
 from hwr import personal as session
 from hwr.config import OTHER, UserError
 from hwr.labelled import Labelled, predict
@@ -96,7 +96,7 @@ def main(options: Options) -> None:
         hub.write(options.write, (json.dumps({"machine": machine, "results": results}, indent=2) + "\n").encode())
 
 
-def held_out(folder: Path, pens: data.InkSet) -> list[int]:
+def held_out(folder: Path, pens: data.InkSet | sources.Source) -> list[int]:
     """The writers in the model's notes that the file has."""
     names = verify.read_config(folder)["hwr"].get("held_out", {}).get(pens.name, [])
     found = sorted(set(names) & set(pens.groups.tolist()))

@@ -27,7 +27,8 @@ from tqdm import tqdm
 
 import hwr
 from benchmarks.composing import Composed, Gap, Hand, compose, hand_of, photo
-from hwr import Recognizer, UserError, cli, hub, sources, start, verify
+from benchmarks.personal import held_out
+from hwr import Recognizer, UserError, cli, hub, sources, start
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import wilson
 from hwr.picture import Gray
@@ -94,15 +95,6 @@ def rows(options: Options) -> Iterator[Row]:
         yield Row("digits apart, held-out writers", hands(pens, DIGITS, writers), "digits", options.n)
         yield Row("letters apart", letters, "letters", options.n)
         yield Row("letters touching", letters, "letters", options.n, gaps=("touching",))
-
-
-def held_out(folder: Path, pens: sources.Source) -> list[int]:
-    """The writers in the model's notes that the file has."""
-    names = verify.read_config(folder)["hwr"].get("held_out", {}).get(pens.name, [])
-    found = sorted(set(names) & set(pens.groups.tolist()))
-    if not found:
-        raise UserError(f"{folder} names no writer of {pens.name} that was kept out of its training")
-    return found
 
 
 def hands(source: sources.Source, characters: Collection[str], writers: Collection[int] | None = None) -> list[Hand]:
