@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from page.words import say, still
 
 AT_ONCE = 4  # an answer takes milliseconds of all cores: more at once would only wait for each other
 FORGOTTEN = (60, 600)  # seconds: how often files of visitors are looked for, and how old those are that go
+STOPPED = 143  # exit status: 128 + SIGTERM, as shells count
 MOST_BYTES = 20 * 2**20  # of an uploaded file
 VISIT = 3600  # seconds for which a page that is left open remembers what it was taught and shown
 PAGE = Path(__file__).parent / "page"
@@ -199,6 +201,7 @@ def main(options: Options) -> None:
     if options.mcp and importlib.util.find_spec("mcp") is None:
         raise UserError('--mcp needs a package that is not installed: pip install "gradio[mcp]"')
     feedback = Feedback.opened(options.feedback, options.feedback_repo)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # as a Space is stopped: what was given is sent first
     page = build(recognizer_for(options.model), feedback)
     theme = gr.themes.Soft(
         primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]

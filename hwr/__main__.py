@@ -15,8 +15,9 @@ from typing import Annotated
 
 import tyro
 
-from hwr import batch, cli, evaluation, export, hub, space
+from hwr import batch, cli, export, hub, space
 from hwr.config import Alphabet
+from hwr.corruptions import LIMIT
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Evaluate:
     """Folder for the report: a new one, or one of an earlier evaluation."""
     model: str = "bundled"
     """A model directory, or owner/name[@revision] on the Hugging Face Hub."""
-    limit: int = evaluation.LIMIT
+    limit: int = LIMIT
     """Pictures of each set to try corruptions on, drawn at random; 0: none."""
     seed: int = 0
     """Of what is random."""
@@ -67,6 +68,8 @@ class Evaluate:
 
     def run(self) -> None:
         """Measure, write, and say how well it did."""
+        from hwr import evaluation  # matplotlib is for this command alone
+
         found = evaluation.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.seed)
         for name, measured in found["sets"].items():
             one = measured["summary"]

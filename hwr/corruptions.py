@@ -16,6 +16,7 @@ import numpy as np
 from hwr.picture import Gray
 
 SIDE = 160  # pixels a side of a page
+LIMIT = 1000  # pictures that are tried: ten minutes become one
 MARGIN = 8  # pixels around the fitted picture, which has its own
 
 

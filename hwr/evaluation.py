@@ -20,7 +20,7 @@ from tqdm import tqdm
 import hwr
 from hwr import document, hub, measures, metrics
 from hwr.config import ModelConfig, UserError
-from hwr.corruptions import CORRUPTIONS, Corruption, page
+from hwr.corruptions import CORRUPTIONS, LIMIT, Corruption, page
 from hwr.data import InkSet, load
 from hwr.image import fit, to_tensor
 from hwr.measures import Measures
@@ -29,7 +29,6 @@ from hwr.picture import Gray
 KIND = "hwr evaluation"
 RESULTS, TABLES, REPORT = "evaluation.json", "evaluation.md", "report.html"
 BATCH = 512  # pictures a forward pass
-LIMIT = 1000  # pictures for the curves over corruptions: ten minutes become one
 
 
 def evaluate(

@@ -52,9 +52,7 @@ def by_alphabet(logits: torch.Tensor, allowed: torch.Tensor, config: ModelConfig
     """``summary`` of each alphabet that the model has, on those pictures of a set that belong to it."""
     found = {}
     for name, entries in config.alphabets().items():
-        sums = torch.zeros(len(config.labels), len(entries), dtype=torch.bool)
-        for column, (_, members) in enumerate(entries):
-            sums[list(members), column] = True
+        sums = metrics.sums(entries, len(config.labels))
         inside = ~(allowed & ~sums.any(1)).any(1)
         if inside.any():
             masked = logits[inside].double().masked_fill(~sums.any(1), -torch.inf)

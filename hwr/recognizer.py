@@ -51,7 +51,7 @@ class Recognizer:
         self.stale = stale
         self._other = config.labels.index(OTHER) if OTHER in config.labels else None
         self._alphabets = {
-            name: (tuple(answer for answer, _ in entries), _sums(entries, len(config.labels)))
+            name: (tuple(answer for answer, _ in entries), metrics.sums(entries, len(config.labels)))
             for name, entries in config.alphabets().items()
         }
 
@@ -136,17 +136,13 @@ class Recognizer:
 
     def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
         """``answer`` of each picture, in one forward pass: give it a batch, not a library."""
-        labels, _ = self._alphabet(alphabet)
+        labels = self.labels(alphabet)
         _require_positive(k)
         found = [Answer({}, False)] * len(seen)
-        written = [i for i, one in enumerate(seen) if one is not None]
-        if not written:
-            return found
-        logits = self._logits(np.stack([one for one in seen if one is not None]))
-        sure = self._confident(logits).tolist()
-        for i, row, confident in zip(written, self._among(logits, alphabet), sure, strict=True):
+        written, logits = self._asked(seen)
+        for i, row, sure in zip(written, self._among(logits, alphabet), self._confident(logits).tolist(), strict=True):
             best = np.argsort(-row, kind="stable")[:k]
-            found[i] = Answer({labels[j]: float(row[j]) for j in best}, confident)
+            found[i] = Answer({labels[j]: float(row[j]) for j in best}, sure)
         return found
 
     def _alphabet(self, alphabet: str) -> tuple[tuple[str, ...], torch.Tensor]:
@@ -162,12 +158,16 @@ class Recognizer:
         result = np.stack([blank] * len(images)) if len(images) else np.zeros((0, *np.shape(blank)), blank.dtype)
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(images), BATCH):
-                seen = list(pool.map(self.see, images[start : start + BATCH]))
-                written = [i for i, one in enumerate(seen) if one is not None]
-                if written:
-                    logits = self._logits(np.stack([one for one in seen if one is not None]))
-                    result[start + np.array(written)] = ask(logits)
+                written, logits = self._asked(list(pool.map(self.see, images[start : start + BATCH])))
+                result[start + np.array(written, np.int64)] = ask(logits)
         return result
+
+    def _asked(self, seen: Sequence[Gray | None]) -> tuple[list[int], torch.Tensor]:
+        """Which pictures are not blank, and the logits of those, (N, C)."""
+        written = [i for i, one in enumerate(seen) if one is not None]
+        if not written:
+            return written, torch.zeros(0, len(self.config.labels))
+        return written, self._logits(np.stack([one for one in seen if one is not None]))
 
     def _confident(self, logits: torch.Tensor) -> torch.Tensor:
         """bool (N,) of calibrated logits."""
@@ -208,11 +208,3 @@ def _require_several(images: Any) -> None:
         several, given = isinstance(images, Sequence) and not isinstance(images, (str, bytes)), type(images).__name__
     if not several:
         raise UserError(f"probabilities takes several pictures, got {given}: put a single one in a list")
-
-
-def _sums(entries: Sequence[tuple[str, tuple[int, ...]]], classes: int) -> torch.Tensor:
-    """bool (classes, answers): which classes are summed into which answer."""
-    sums = torch.zeros(classes, len(entries), dtype=torch.bool)
-    for column, (_, members) in enumerate(entries):
-        sums[list(members), column] = True
-    return sums

@@ -13,7 +13,7 @@ import gradio as gr
 from hwr import Recognizer, UserError, personal
 from hwr.config import Alphabet
 from hwr.feedback import Feedback
-from hwr.image import to_ink
+from hwr.image import fit, to_ink
 from hwr.picture import Gray
 from hwr.reading import Reading
 from hwr.recognizer import Answer
@@ -60,7 +60,9 @@ class Answers:
 
     def to_sketch(self, picture: Any, alphabet: Alphabet, pupil: Pupil) -> Drawing:
         """A picture and what it says. Raises UserError for what is no picture."""
-        return self.again(Drawing(cropped(to_ink(picture)), self.recognizer.see(picture)), alphabet, pupil)
+        ink, config = to_ink(picture), self.recognizer.config
+        seen = fit(ink, config, is_ink=True) if config.ink and ink is not None else self.recognizer.see(picture)
+        return self.again(Drawing(cropped(ink), seen), alphabet, pupil)
 
     def again(self, drawn: Drawing, alphabet: Alphabet, pupil: Pupil) -> Drawing:
         """One character if it looks like one; several, if they can be told apart; or else what it may be."""

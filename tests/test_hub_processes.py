@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import served
@@ -16,6 +17,7 @@ from hub_server import Hub, hang, slow
 
 from hwr import hub
 from hwr.config import ModelConfig
+from hwr.feedback import Feedback
 from hwr.model import build
 
 ROOT = Path(__file__).parents[1]
@@ -224,3 +226,16 @@ def test_training_starts_from_the_hub_and_ends_there(folder: Path, tmp_path: Pat
         assert server.files("owner/tuned")[hub.WEIGHTS] == (tmp_path / "run" / hub.WEIGHTS).read_bytes()
         settings = json.loads(server.files("owner/tuned")[hub.CONFIG])
         assert settings["hwr"]["training"]["init"] == f"{REPO}@{commit}"
+
+
+@pytest.mark.slow
+def test_what_visitors_gave_last_is_sent_when_a_space_is_stopped(tmp_path: Path) -> None:
+    kept, repo = tmp_path / "kept", "owner/given"
+    with Hub(tmp_path / "hub") as server:
+        env = server.env("hf_write") | {"HWR_FEEDBACK_DIR": str(kept), "HWR_FEEDBACK_REPO": repo}
+        with served(tmp_path / "log", env):  # which ends with SIGTERM
+            feedback = Feedback(kept)
+            time.sleep(2)  # the first commit of the page is made: what comes now would wait for the next
+            feedback.keep(np.full((40, 40), 255, np.uint8), "1", "7", "bundled", "me")
+            assert not [name for name in server.files(repo, repo_type="dataset") if name.endswith(".png")]
+        assert [name for name in server.files(repo, repo_type="dataset") if name.endswith(".png")]

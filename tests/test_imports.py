@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "plots": {"measures", "report"},
     "document": {"card", "measures", "plots"},
     "evaluation": {"config", "corruptions", "data", "document", "hub", "image", "measures", "metrics", "picture"},
-    "__main__": {"batch", "cli", "config", "evaluation", "export", "hub", "space"},
+    "__main__": {"batch", "cli", "config", "corruptions", "evaluation", "export", "hub", "space"},
     "card": {"config"},
     "cli": {"config"},
     "seams": set(),

@@ -143,6 +143,17 @@ def test_one_class_alone_gives_finite_answers(recognizer: Recognizer, hand: list
         assert best(own, hand[0][0]) == "7"
 
 
+def test_of_mistakes_alone_little_is_believed_about_classes_that_were_not_taught(recognizer: Recognizer) -> None:
+    head = personal.PersonalHead(recognizer.head, recognizer.config, len(recognizer.config.labels))
+    taught = torch.tensor([3, 3, 5])
+    right, wrong = (torch.nn.functional.one_hot(rows, head.known).float() for rows in (taught, taught + 1))
+    (weights, handicap), (doubted, penalty) = head._trusted(right, taught), head._trusted(wrong, taught)
+    assert weights.tolist() == [1, 1, 1] and not handicap.any()
+    assert doubted.tolist() == [0.25] * 3
+    assert penalty[[3, 5]].tolist() == [0, 0]
+    torch.testing.assert_close(penalty[[0, 4, 6]], torch.full((3,), 0.25).log())
+
+
 def test_the_same_taught_twice_is_taught_once(recognizer: Recognizer, hand: list[Sample]) -> None:
     once, often = personal.adapted(recognizer, hand[:5]), personal.adapted(recognizer, hand[:5] * 50)
     assert logits(often, [hand[7][0]]).equal(logits(once, [hand[7][0]]))
