@@ -24,6 +24,7 @@ from hwr.model import freeze, open_stages
 from hwr.options import TrainConfig
 from hwr.records import Records
 
+MOST_LOST = 3  # updates that half precision may cost on a CPU before it is given up
 LOOK = 10  # steps between two looks at the loss: reading a number makes the device wait
 
 Weights = dict[str, torch.Tensor]
@@ -91,6 +92,7 @@ class Run:
         self.best_weights: Weights = {}
         self.stop = False
         self.unusable = 0  # updates in a row without a gradient that is a number
+        self.lost = 0  # such updates in all
 
     def finished(self) -> bool:
         """All epochs are done, or --patience is at its end."""
@@ -166,8 +168,8 @@ class Run:
         if self._gradient_is_usable():
             self.optimizer.step()
             self.unusable = 0
-        elif self.unusable >= LOOK:  # in a row: it is the run, not a kernel
-            total.fill_(torch.nan)
+        else:
+            self._lose(total)
         self.optimizer.zero_grad()
         done = self.progress.epoch * self.steps + self.progress.step + 1
         if self.scheduler is not None:
@@ -175,6 +177,14 @@ class Run:
         if self.ema is not None:
             self.ema.update(self.model, step=done)
         return total
+
+    def _lose(self, total: torch.Tensor) -> None:
+        """Leave an update out. Several are half precision's, which is given up; ten in a row are the run's own."""
+        self.lost += 1
+        if self.lost == MOST_LOST and self.accelerator.mixed_precision != "no":
+            self.accelerator.print("gradients in half precision are no numbers here: the run goes on in float32")
+        if self.unusable >= LOOK:
+            total.fill_(torch.nan)
 
     def _gradient_is_usable(self) -> bool:
         """Clip the gradient. On a CPU, which need not wait to be asked, say whether it is a number.
@@ -194,7 +204,7 @@ class Run:
         pixels, share = mix(self.augment(self.data.pixels(rows), self.size), config.mixup, config.cutmix)
         taught = None if self.teacher is None else self.teacher(pixels)
         pixels = normalise(pixels, model_config.mean, model_config.std)
-        with self.accelerator.autocast():
+        with self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext():
             logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
         logits = logits.float()
         loss = torch.zeros(len(rows), device=self.device)

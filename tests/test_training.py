@@ -467,3 +467,21 @@ def test_a_gradient_that_is_no_number_costs_one_update_and_ten_in_a_row_the_run(
     assert all(tensor.isfinite().all() for tensor in weights.values())
     with pytest.raises(UserError, match="no longer a number"):
         fit(digits(64), None, config(tmp_path / "ever", epochs=20, batch_size=32), model)
+
+
+def test_half_precision_is_given_up_where_its_gradients_are_no_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = digits(64)
+    accelerator = devices.accelerator("cpu", "bf16")
+    run = Run(build(TINY), few, config(tmp_path / "run", batch_size=8), TINY, accelerator)
+    kinds: list[torch.dtype] = []
+    run.model.conv1.register_forward_hook(lambda module, given, result: kinds.append(result.dtype))
+    spoilt = run.model.fc.weight.register_hook(lambda gradient: gradient * torch.nan)
+    for step in range(4):
+        if step == 3:
+            spoilt.remove()
+        assert run._step(torch.arange(8)).isfinite().all()
+    assert kinds == [torch.bfloat16] * 3 + [torch.float32]
+    assert run.unusable == 0 and run.lost == 3
+    assert "goes on in float32" in capsys.readouterr().out
