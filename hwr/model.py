@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import timm
 import torch
 from timm.models import is_model_in_modules
+from torch.nn.utils import fuse_conv_bn_eval
 
 from hwr.config import ModelConfig, UserError
 
@@ -56,6 +58,19 @@ def _leaves(value: Any) -> list[Any]:
     if isinstance(value, dict):
         value = list(value.values())
     return [leaf for part in value for leaf in _leaves(part)] if isinstance(value, (list, tuple)) else [value]
+
+
+def fused(model: torch.nn.Module) -> torch.nn.Module:
+    """The same network for answering alone, in place: BatchNorm folded into the convolutions, channels last.
+
+    Its answers differ by rounding only, and come in about half of the time. It cannot be trained any further.
+    """
+    leaves = [(name, module) for name, module in model.eval().named_modules() if not any(module.children())]
+    for (before, convolution), (name, norm) in pairwise(leaves):  # timm's ResNets norm what was convolved just before
+        if type(convolution) is torch.nn.Conv2d and type(norm) is torch.nn.BatchNorm2d:
+            model.set_submodule(before, fuse_conv_bn_eval(convolution, norm))
+            model.set_submodule(name, torch.nn.Identity())
+    return model.to(memory_format=torch.channels_last)
 
 
 def count_parameters(model: torch.nn.Module, learning: bool = False) -> int:

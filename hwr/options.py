@@ -63,8 +63,8 @@ class StartOptions:
     """Learning rate of a layer, as a share of the one above it."""
     average: bool = False
     """Average the result with the weights it started from, in the proportion that is best on validation."""
-    teacher: str = ""
-    """What --init takes of trained models: its answers are learnt beside the labels."""
+    teacher: tuple[str, ...] = ()
+    """What --init takes of trained models: its answers are learnt beside the labels. Of several, their mean."""
     distill: float = 0.5
     """Weight of the teacher's answers."""
     case_trust: float = 0.0
@@ -250,8 +250,8 @@ class TrainConfig(
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
         values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}
-        names = {k: [_public(name) for name in values[k]] for k in ("data", "test")}
-        return values | names | {k: _public(values[k]) for k in ("init", "teacher")}
+        names = {k: [_public(name) for name in values[k]] for k in ("data", "test", "teacher")}
+        return values | names | {"init": _public(values["init"])}
 
 
 LEAST = {

@@ -30,7 +30,7 @@ HANDWRITING = {
 }
 REFINE = HANDWRITING | {  # after it, from its result, which also teaches
     "init": "runs/handwriting",
-    "teacher": "runs/handwriting",
+    "teacher": ("runs/handwriting",),
     "out": Path("runs/refined"),
     "epochs": 12,
     "small_size": 0,
@@ -54,7 +54,7 @@ PERSONAL = {
     "init": "bundled",
     "keep_labels": True,
     "finetune": "head",
-    "teacher": "bundled",  # what the few samples do not show is not forgotten
+    "teacher": ("bundled",),  # what the few samples do not show is not forgotten
     "validation": 0.0,  # too few to hold any out
     "dedupe": False,
     "epochs": 30,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hwr import hub, metrics, reading
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.image import fit, to_ink, to_tensor
+from hwr.model import fused
 from hwr.picture import Gray
 from hwr.reading import Reading
 
@@ -68,7 +69,7 @@ class Recognizer:
         """
         found = hub.find(source, revision)
         model, config = hub.load(found.folder)
-        return cls(model.to(device), config, found.name, found.stale)
+        return cls(fused(model).to(device), config, found.name, found.stale)
 
     @property
     def alphabets(self) -> tuple[str, ...]:

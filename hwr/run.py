@@ -202,9 +202,9 @@ class Run:
         """The loss of one part of a batch, and the accuracy on the first of each mixed pair."""
         config, model_config = self.config, self.model_config
         pixels, share = mix(self.augment(self.data.pixels(rows), self.size), config.mixup, config.cutmix)
-        taught = None if self.teacher is None else self.teacher(pixels)
-        pixels = normalise(pixels, model_config.mean, model_config.std)
         with self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext():
+            taught = None if self.teacher is None else self.teacher(pixels)
+            pixels = normalise(pixels, model_config.mean, model_config.std)
             logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
         logits = logits.float()
         loss = torch.zeros(len(rows), device=self.device)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from hwr import hub, verify
 from hwr.config import ModelConfig, UserError
 from hwr.image import normalise
-from hwr.model import build
+from hwr.model import build, fused
 from hwr.options import TrainConfig
 
 HEAD = "fc"  # of every timm ResNet
@@ -84,9 +84,24 @@ def _with_rows(
     return state
 
 
-def teacher(name: str, labels: tuple[str, ...], device: torch.device) -> Teacher | None:
-    """The model that ``--teacher`` names; None for an empty name."""
-    return Teacher(folder_of(name), labels, device) if name else None
+def teacher(names: tuple[str, ...], labels: tuple[str, ...], device: torch.device) -> Teachers | None:
+    """The models that ``--teacher`` names; None if it names none."""
+    return Teachers([Teacher(folder_of(name), labels, device) for name in names]) if names else None
+
+
+class Teachers:
+    """Several, whose probabilities are averaged: of each class, over those that know it."""
+
+    def __init__(self, members: list[Teacher]) -> None:
+        self.members = members
+        self.known_by = torch.stack([member.knows for member in members]).sum(0)
+        self.knows = self.known_by > 0
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """As `Teacher`."""
+        total = sum((member(pixels) for member in self.members), torch.zeros(()))
+        found = total / self.known_by.clamp_min(1)
+        return found / found.sum(1, keepdim=True).clamp_min(1e-9)
 
 
 class Teacher:
@@ -95,7 +110,7 @@ class Teacher:
     def __init__(self, folder: Path, labels: tuple[str, ...], device: torch.device) -> None:
         """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
         model, self.config = hub.load(folder)
-        self.model = model.to(device).to(memory_format=torch.channels_last)
+        self.model = fused(model).to(device)
         same = [[mine == its for mine in labels] for its in self.config.labels]
         self.map = torch.tensor(same, dtype=torch.float32, device=device)  # (its classes, C)
         if not self.map.any():

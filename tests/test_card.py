@@ -167,10 +167,11 @@ def test_many_classes_do_not_bury_the_card() -> None:
     ("training", "license_id"),
     [
         ({"data": ["mnist", "emnist_train_part.npz", "unipen_train.npz"]}, "apache-2.0"),
-        ({"data": ["sample"], "init": "bundled", "teacher": "bundled"}, "apache-2.0"),
+        ({"data": ["sample"], "init": "bundled", "teacher": ["bundled"]}, "apache-2.0"),
         ({"data": ["mnist", "my_hand"]}, None),
         ({"data": ["svhn"]}, None),
         ({"data": ["mnist"], "init": "imagenet"}, None),
+        ({"data": ["mnist"], "teacher": ["bundled", "large"]}, None),
         ({"data": ["mnist"], "teacher": "large"}, None),
         ({"data": ["samples_of_mine"]}, None),
     ],

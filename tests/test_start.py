@@ -111,7 +111,7 @@ def test_a_teacher_answers_in_the_students_classes(saved: tuple[Path, dict[str, 
 def test_a_teacher_without_a_class_in_common_is_refused(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
     with pytest.raises(UserError, match="knows none of the classes"):
         start.Teacher(saved[0], ("x", "y"), torch.device("cpu"))
-    assert start.teacher("", ("x",), torch.device("cpu")) is None
+    assert start.teacher((), ("x",), torch.device("cpu")) is None
 
 
 def test_a_network_for_plain_pictures_says_so_in_its_config(tmp_path: Path) -> None:
