@@ -111,11 +111,11 @@ class Teacher:
         """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
         model, self.config = hub.load(folder)
         self.model = fused(model).to(device)
-        same = [[mine == its for mine in labels] for its in self.config.labels]
-        self.map = torch.tensor(same, dtype=torch.float32, device=device)  # (its classes, C)
-        if not self.map.any():
+        its = self.config.labels
+        self.columns = torch.tensor([its.index(mine) if mine in its else 0 for mine in labels], device=device)
+        self.knows = torch.tensor([mine in its for mine in labels], device=device)
+        if not self.knows.any():
             raise UserError(f"--teacher {folder} knows none of the classes that are to be learnt")
-        self.knows = self.map.any(0)
 
     @torch.no_grad()
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -125,5 +125,5 @@ class Teacher:
             pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
         seen = normalise(pixels.clone(), self.config.mean, self.config.std)
         logits = self.model(seen.contiguous(memory_format=torch.channels_last)).float() / self.config.temperature
-        found: torch.Tensor = logits.softmax(1) @ self.map
+        found: torch.Tensor = logits.softmax(1)[:, self.columns] * self.knows
         return found / found.sum(1, keepdim=True).clamp_min(1e-9)

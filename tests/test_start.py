@@ -108,6 +108,21 @@ def test_a_teacher_answers_in_the_students_classes(saved: tuple[Path, dict[str, 
     assert pixels.max() <= 1, "the student's pixels were changed"
 
 
+def test_of_several_teachers_each_class_is_the_mean_of_those_that_know_it(
+    saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
+    folder, weights = saved
+    other = replace(TINY, labels=("x", *TINY.labels[1:]))
+    hub.save(tmp_path / "other", weights, other, {}, {})
+    labels = (TINY.labels[1], TINY.labels[0], "x")
+    pixels = torch.rand(4, 1, 32, 32)
+    one, two = (start.Teacher(path, labels, torch.device("cpu"))(pixels) for path in (folder, tmp_path / "other"))
+    found = start.teacher((str(folder), str(tmp_path / "other")), labels, torch.device("cpu"))
+    assert found is not None
+    expected = torch.stack([(one[:, 0] + two[:, 0]) / 2, one[:, 1], two[:, 2]], 1)
+    torch.testing.assert_close(found(pixels), expected / expected.sum(1, keepdim=True))
+
+
 def test_a_teacher_without_a_class_in_common_is_refused(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
     with pytest.raises(UserError, match="knows none of the classes"):
         start.Teacher(saved[0], ("x", "y"), torch.device("cpu"))

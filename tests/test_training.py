@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
-from hwr import average, checkpoint, data, devices, metrics, records, training
+from hwr import average, checkpoint, data, devices, hub, metrics, records, start, training
 from hwr.augment import Augmentation, mix
 from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
@@ -418,6 +418,15 @@ def test_a_teacher_is_learnt_from(tmp_path: Path) -> None:
     model.load_state_dict(fit(train, None, settings, model, teacher=AlwaysSeven()))
     logits, _ = predict(model, Labelled.of(train, TINY.labels, torch.device("cpu")), TINY)
     assert (logits.argmax(1) == 7).float().mean() > 0.9
+
+
+def test_a_teacher_answers_in_half_precision_too(tmp_path: Path) -> None:
+    hub.save(tmp_path / "teacher", build(TINY).state_dict(), TINY, {}, {})
+    taught = start.teacher((str(tmp_path / "teacher"),) * 2, TINY.labels, torch.device("cpu"))
+    settings = config(tmp_path, case_prior=1.0)
+    run = Run(build(TINY), digits(64), settings, TINY, devices.accelerator("cpu", "bf16"), taught)
+    loss, _ = run._loss(torch.arange(32))
+    assert loss.isfinite()
 
 
 def test_half_precision_needs_a_gpu() -> None:
