@@ -120,23 +120,27 @@ class DeploySpace:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a model directory's network as ONNX, compared with PyTorch before it counts."""
+    """Write a model directory's network for other runtimes, compared with PyTorch before it counts."""
 
     folder: tyro.conf.Positional[Path] = hub.BUNDLED
     """A model directory. Default: the bundled model."""
+    format: export.Format = "onnx"
+    """onnx; int8: ONNX of 8-bit integers; torch: a program of torch.export; litert: TFLite."""
     out: Path | None = None
-    """File to write. Default: model.onnx in the directory, model.raw.onnx with --raw."""
+    """File to write. Default: in the directory, such as model.onnx, or model.raw.onnx with --raw."""
     raw: bool = False
     """Take uint8 pictures and give probabilities: the normalisation is inside."""
 
     def run(self) -> None:
         """Export, and say how well it agrees."""
         untouched = hub.is_described(self.folder)
-        found = export.onnx(self.folder, self.out, self.raw)
+        found = export.write(self.folder, self.format, self.raw, self.out)
         if untouched:  # a card that somebody worked on stays as it is
             hub.write(self.folder / hub.CARD, hub.described(self.folder).encode())
         print(f"Agrees with PyTorch on {found.agreement:.2%} of {found.n:,} pictures")
         print(f"Largest difference: {found.largest_difference:.1e}")
+        if found.accuracy is not None:
+            print(f"Right: {found.found_accuracy:.2%}; PyTorch: {found.accuracy:.2%}")
 
 
 Command = (

@@ -1,194 +1,94 @@
-"""A model directory for other runtimes: one function a target, each proven against PyTorch before anything is written.
+"""A model directory for other runtimes, each proven against PyTorch before anything is written.
 
-A target makes the bytes of its file and a function that answers with it; `compare` and `_keep` are for all of them.
+A target makes the bytes of its file and a function that answers with them; a module each. The rest is for all of them.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-import hwr
-from hwr import hub
+from hwr import export_int8, export_litert, export_onnx, export_torch, hub, parity
 from hwr.config import ModelConfig, UserError
-from hwr.image import fit, normalise, to_tensor
+from hwr.parity import Answers, Parity
 from hwr.picture import Gray
-from hwr.sources import read
-from hwr.verify import OURS
 
-PICTURES = 1000  # compared at least: of fewer, a rare disagreement would go unseen
-TOLERANCE = 1e-3  # of logits, which span tens, and of probabilities; kernels that add in another order differ by 1e-5
-BATCH = 256  # pictures a comparison's forward pass, and fewer in the last: the batch is dynamic
-ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
-Answers = Callable[[Gray], NDArray[np.float32]]  # fitted ink (N, S, S) to logits or probabilities (N, C)
+Format = Literal["onnx", "int8", "torch", "litert"]
 
 
-@dataclass(frozen=True)
-class Parity:
-    """How far an export is from PyTorch, on ``n`` pictures.
+class Target(NamedTuple):
+    """A format: its file, what it needs, and how close to PyTorch its answers have to be."""
 
-    ``largest_difference`` is of logits, or of probabilities where those are the output; ``agreement`` is the share of
-    pictures whose best answer is the same.
-    """
-
-    n: int
-    largest_difference: float
-    agreement: float
-
-
-def pictures(config: ModelConfig, n: int = PICTURES) -> Gray:
-    """Characters of the sample's test split as the network gets to see them, uint8 (n, S, S): always the same ones.
-
-    Raises UserError if the sample does not have so many.
-    """
-    source = read("sample", "test", hub.BUNDLED)
-    rows = np.random.default_rng(0).permutation(len(source))
-    seen = (fit(source.picture(i), config, source.is_ink) for i in rows)
-    found = list(islice((one for one in seen if one is not None), n))
-    if len(found) < n:
-        raise UserError(f"{n} pictures were asked for, the sample's test split has {len(found)}")
-    return np.stack(found)
+    suffix: str
+    content: Callable[[torch.nn.Module, ModelConfig, bool], bytes]
+    answers: Callable[[bytes, ModelConfig, bool], Answers]
+    packages: tuple[str, ...]
+    install: str  # the command that brings them
+    agreement: float = 1.0  # share of pictures with the same best answer, at least
+    tolerance: float = 1e-3  # of logits, which span tens, and of probabilities; another order of adding makes 1e-5
 
 
-def onnx(folder: Path, out: Path | None = None, raw: bool = False, ink: Gray | None = None) -> Parity:
-    """Write a model directory's network as one ONNX file, after ONNX Runtime gave PyTorch's answers with it.
+_ONNX = export_onnx.PACKAGES, f"pip install {' '.join(export_onnx.PACKAGES)}"
+TARGETS: dict[Format, Target] = {
+    "onnx": Target(".onnx", export_onnx.content, export_onnx.answers, *_ONNX),
+    "int8": Target(".int8.onnx", export_int8.content, export_onnx.answers, *_ONNX, 0.998, math.inf),
+    "torch": Target(".pt2", export_torch.content, export_torch.answers, (), ""),
+    "litert": Target(
+        ".tflite", export_litert.content, export_litert.answers, export_litert.PACKAGES, export_litert.INSTALL
+    ),
+}
+
+
+def write(
+    folder: Path, form: Format = "onnx", raw: bool = False, out: Path | None = None, ink: Gray | None = None
+) -> Parity:
+    """Write a model directory's network as one file of a format, after the file gave PyTorch's answers.
 
     The input is ``pixels``, float32 (N, 1, S, S) as `image.to_tensor` gives them; the output ``logits``, float32
     (N, C), not yet divided by the temperature. ``raw`` takes ``ink``, uint8 (N, S, S) as `Recognizer.see` gives it,
     and answers with calibrated ``probabilities``, float32 (N, C), of every class in the order of the labels. N is
-    free. What else is needed to use it, such as the labels, is in the file's metadata: JSON, but ``sha256`` (of the
-    safetensors) and ``hwr_version`` are plain text.
+    free, but 1 for LiteRT. What else is needed to use it, such as the labels, is inside too: in ONNX's metadata, or in
+    hwr.json, which any program for zip files finds.
 
-    ``out`` is model.onnx or model.raw.onnx in the folder unless given. ``ink`` are the pictures compared, uint8
-    (N, S, S), at least a thousand; unless given, those of `pictures`. Raises UserError for missing packages, for a
-    model that cannot be loaded, if answers differ, and if the file cannot be written; then none is.
+    ``out`` is `default_name` in the folder unless given. ``ink`` are the pictures compared, uint8 (N, S, S), at least
+    a thousand; unless given, those of `parity.pictures`. Raises UserError for missing packages, for a model that
+    cannot be loaded, if answers differ by more than the target allows, and if the file cannot be written; then none is.
     """
-    _require(ONNX_PACKAGES)
+    target = TARGETS[form]
+    _require(target)
     model, config = hub.load(folder)
-    ink = pictures(config) if ink is None else _checked(ink, config)
-    content = _onnx_bytes(model, config, raw)
-    parity = compare(_with_torch(model, config, raw), _with_onnxruntime(content, config, raw), ink)
-    _keep(out or folder / (hub.RAW_ONNX if raw else hub.ONNX), content, parity)
-    return parity
+    seen = parity.pictures(config) if ink is None else parity.unlabelled(ink, config)
+    content = target.content(model, config, raw)
+    found = parity.compare(parity.with_torch(model, config, raw), target.answers(content, config, raw), seen)
+    _keep(out or folder / default_name(form, raw), content, found, target)
+    return found
 
 
-def compare(expected: Answers, found: Answers, ink: Gray) -> Parity:
-    """Two ways to answer, on the same fitted ink, uint8 (N, S, S)."""
-    parts = [ink[start : start + BATCH] for start in range(0, len(ink), BATCH)]
-    want = np.concatenate([expected(part) for part in parts])
-    have = np.concatenate([found(part) for part in parts])
-    same = float((want.argmax(1) == have.argmax(1)).mean())
-    return Parity(len(ink), float(np.abs(want - have).max()), same)
+def default_name(form: Format, raw: bool) -> str:
+    """What a file is called in its model directory, such as model.onnx or model.raw.onnx."""
+    return f"model{'.raw' * raw}{TARGETS[form].suffix}"
 
 
-def _require(packages: tuple[str, ...]) -> None:
-    if missing := [name for name in packages if find_spec(name) is None]:
-        raise UserError(f"{', '.join(missing)} is not installed: pip install {' '.join(packages)}")
+def _require(target: Target) -> None:
+    if missing := [name for name in target.packages if find_spec(name) is None]:
+        raise UserError(f"{', '.join(missing)} is not installed: {target.install}")
 
 
-def _checked(ink: Gray, config: ModelConfig) -> Gray:
-    size = config.image_size
-    if ink.dtype != np.uint8 or ink.shape[1:] != (size, size) or len(ink) < PICTURES:
-        expected = f"uint8 (N, {size}, {size}), N at least {PICTURES}"
-        raise UserError(f"the pictures to compare are {ink.dtype} {ink.shape}, expected {expected}")
-    return ink
-
-
-def _keep(out: Path, content: bytes, parity: Parity) -> None:
+def _keep(out: Path, content: bytes, found: Parity, target: Target) -> None:
     """Write the file if it answers as PyTorch does."""
-    close = parity.largest_difference <= TOLERANCE  # false for NaN too
-    if not close or parity.agreement < 1:
+    close = math.isfinite(found.largest_difference) and found.largest_difference <= target.tolerance
+    if not close or found.agreement < target.agreement:
         raise UserError(
-            f"{out} is not written: on {parity.n} pictures it differs from PyTorch by up to "
-            f"{parity.largest_difference:.2g}, at most {TOLERANCE:g} is allowed, and agrees on the best answer of "
-            f"{parity.agreement:.2%}, 100 % is expected"
+            f"{out} is not written: on {found.n} pictures it differs from PyTorch by up to "
+            f"{found.largest_difference:.2g}, at most {target.tolerance:g} is allowed, and agrees on the best answer "
+            f"of {found.agreement:.2%}, at least {target.agreement:.1%} is expected"
         )
     try:
         hub.write(out, content)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror}") from None
-
-
-class _FromInk(torch.nn.Module):
-    """Fitted ink, uint8 (N, S, S), to calibrated probabilities, float32 (N, C), in one graph."""
-
-    def __init__(self, network: torch.nn.Module, config: ModelConfig) -> None:
-        super().__init__()
-        self.network = network
-        self.config = config
-
-    def forward(self, ink: torch.Tensor) -> torch.Tensor:
-        """`image.to_tensor`, the network, the temperature, and a softmax over all classes."""
-        pixels = normalise(ink.unsqueeze(1).float().div(255), self.config.mean, self.config.std)
-        logits: torch.Tensor = self.network(pixels)
-        return logits.div(self.config.temperature).softmax(1)
-
-
-def _with_torch(model: torch.nn.Module, config: ModelConfig, raw: bool) -> Answers:
-    @torch.inference_mode()
-    def answer(ink: Gray) -> NDArray[np.float32]:
-        logits: torch.Tensor = model(to_tensor(ink, config))
-        found: NDArray[np.float32] = (logits.div(config.temperature).softmax(1) if raw else logits).numpy()
-        return found
-
-    return answer
-
-
-# --- ONNX ---
-
-
-def _onnx_bytes(model: torch.nn.Module, config: ModelConfig, raw: bool) -> bytes:
-    try:
-        program = _onnx_program(model, config, raw)
-    except ImportError as error:  # torch asks onnxscript for a module of torch's own version
-        raise UserError(f"{error}: pip install --upgrade {' '.join(ONNX_PACKAGES)}") from None
-    program.model.metadata_props.update(_metadata(config))
-    proto = program.model_proto
-    graph = proto.graph
-    for part in (*graph.input, *graph.output, *graph.value_info, *graph.initializer, *graph.node):
-        del part.metadata_props[:]  # stack traces: paths of this machine, and not the same in every run
-    content: bytes = proto.SerializeToString(deterministic=True)
-    return content
-
-
-def _onnx_program(model: torch.nn.Module, config: ModelConfig, raw: bool) -> torch.onnx.ONNXProgram:
-    """In the operator set that torch's exporter is written for: ONNX's newest would need a conversion."""
-    size = config.image_size
-    example = torch.zeros(2, size, size, dtype=torch.uint8) if raw else torch.zeros(2, 1, size, size)
-    program = torch.onnx.export(
-        _FromInk(model, config).eval() if raw else model,
-        (example,),
-        input_names=["ink" if raw else "pixels"],
-        output_names=["probabilities" if raw else "logits"],
-        dynamic_shapes=({0: torch.export.Dim("N")},),
-        dynamo=True,
-        verbose=False,
-    )
-    assert program is not None  # it is None only of the exporter before dynamo
-    return program
-
-
-def _metadata(config: ModelConfig) -> dict[str, str]:
-    values = {name: getattr(config, name) for name in OURS} | {"hwr_version": hwr.__version__}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
-
-
-def _with_onnxruntime(content: bytes, config: ModelConfig, raw: bool) -> Answers:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-
-    def answer(ink: Gray) -> NDArray[np.float32]:
-        given = {"ink": ink} if raw else {"pixels": to_tensor(ink, config).numpy()}
-        return np.asarray(session.run(None, given)[0], np.float32)
-
-    return answer

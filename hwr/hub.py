@@ -18,13 +18,15 @@ import torch
 from timm.models import save_for_hf
 
 from hwr import card, network, repository, verify
-from hwr.config import ModelConfig, UserError
+from hwr.config import ModelConfig, UserError, local
 from hwr.model import build
 from hwr.verify import CONFIG, OURS, WEIGHTS
 
 BUNDLED = Path(__file__).parent / "weights"
 METRICS, CARD = "metrics.json", "README.md"
-ONNX, RAW_ONNX = EXPORTS = ("model.onnx", "model.raw.onnx")
+ONNX, RAW_ONNX = "model.onnx", "model.raw.onnx"
+EXPORTS = (ONNX, RAW_ONNX, *(f"model{raw}{suffix}" for suffix in (".int8.onnx", ".tflite") for raw in ("", ".raw")))
+PRIVATE = ("model.pt2", "model.raw.pt2")  # not published: who loads one runs whatever code somebody put into it
 CURVES = "learning_curves.png"
 PUBLISHED = (CONFIG, WEIGHTS, CARD, METRICS, *EXPORTS, CURVES)  # where they exist
 MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES}
@@ -58,7 +60,7 @@ def save(
     model.load_state_dict(weights)
     folder.mkdir(parents=True, exist_ok=True)
     content, settings = _as_timm_saves(model, config)
-    for name in EXPORTS:  # of other weights
+    for name in (*EXPORTS, *PRIVATE):  # of other weights
         (folder / name).unlink(missing_ok=True)
     write(folder / WEIGHTS, content)
     write(folder / METRICS, _json(metrics))
@@ -146,11 +148,11 @@ def find(source: str | os.PathLike[str] | None, revision: str | None = None) -> 
     if source is None or str(source) == "bundled":
         return Found(BUNDLED, "bundled")
     name, _, at = str(source).partition("@")
-    local = Path(source).expanduser()
-    if local.exists() or not network.NAME.fullmatch(name):
+    folder = local(source)
+    if folder.exists() or not network.NAME.fullmatch(name):
         if revision is not None:
-            raise UserError(f"{local} is a local directory: it has no revision {revision}")
-        return Found(local, str(source))
+            raise UserError(f"{folder} is a local directory: it has no revision {revision}")
+        return Found(folder, str(source))
     return pull(name, revision or at or None)
 
 

@@ -319,7 +319,7 @@ def test_the_onnx_example_agrees_with_timm_s(place: Path) -> None:
         pytest.importorskip(package)
     from hwr import export
 
-    export.onnx(place / card.FOLDER)
+    export.write(place / card.FOLDER)
     blocks = examples(place)
     label, value = certainty(run(blocks["timm"], place))
     other_label, other_value = certainty(run(blocks["ONNX Runtime"], place))

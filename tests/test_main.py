@@ -1,5 +1,6 @@
 """python -m hwr: one command each for what a model directory is good for."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,8 @@ def test_the_help_names_every_command() -> None:
         (("push", str(hub.BUNDLED), "name"), "expected owner/name"),
         (("deploy-space", "name"), "expected owner/name"),
         (("export", "runs/none"), "no such model directory: runs/none"),
+        (("export", "--format", "tensorflow"), "onnx"),
+        (("export", "runs/none", "--format", "litert"), "in an environment of its own, pip install litert-torch"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(words: tuple[str, ...], said: str) -> None:
@@ -52,6 +55,10 @@ def test_export_writes_a_graph_and_the_card_mentions_it(tmp_path: Path) -> None:
     assert "100.00% of 1,000 pictures" in done.stdout
     assert "model.onnx" in (folder / hub.CARD).read_text()
     (folder / hub.CARD).write_text("my own words")
-    assert run("export", folder, "--raw").returncode == 0
+    done = run("export", folder, "--raw", "--format", "int8")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(
+        r"on (99\.[89]|100\.0)\d% of 1,000.*^Right: \d\d\.\d\d%; PyTorch: \d\d\.\d\d%$", done.stdout, re.M | re.S
+    )
     assert (folder / hub.CARD).read_text() == "my own words"
-    assert (folder / hub.RAW_ONNX).is_file()
+    assert (folder / "model.raw.int8.onnx").stat().st_size < 0.3 * (folder / hub.ONNX).stat().st_size

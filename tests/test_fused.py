@@ -1,0 +1,58 @@
+"""model.fused: a network with its BatchNorm folded answers as it did before, whatever timm's ResNet is built of."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from hwr.config import ModelConfig
+from hwr.model import build, fused
+
+TINY = {"in_chans": 1, "channels": [8, 8, 16, 16]}
+NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    ("resnet18", TINY),
+    ("resnet18", {**TINY, "stem_type": "deep", "stem_width": 8}),  # as the bundled network
+    ("resnet18", {**TINY, "stem_type": "deep_tiered", "replace_stem_pool": True, "output_stride": 8}),
+    ("resnet18d", TINY),  # avg_down: a pool before the convolution of the shortcut
+    ("resnet50", TINY),
+    ("resnet50d", {**TINY, "zero_init_last": False, "act_layer": "silu"}),
+    ("resnetblur50", TINY),  # a blur between BatchNorm and the next convolution
+    ("resnetaa50", TINY),
+    ("seresnet50", TINY),
+    ("ecaresnet26t", TINY),
+    ("resnext50_32x4d", {"in_chans": 1, "channels": [32, 32, 64, 64]}),  # convolutions in groups
+    ("resnetrs50", TINY),
+]
+
+
+def lively(architecture: str, args: dict[str, Any]) -> torch.nn.Module:
+    """A network whose BatchNorms have statistics and weights of their own, so that leaving one out shows."""
+    torch.manual_seed(0)
+    config = ModelConfig(tuple("abcde"), architecture, args, image_size=32)
+    model = build(config).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model
+
+
+def norms(model: torch.nn.Module) -> int:
+    return sum(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+
+
+@pytest.mark.parametrize(("architecture", "args"), NETWORKS, ids=lambda value: value if isinstance(value, str) else "")
+@torch.inference_mode()
+def test_the_answers_are_those_of_the_network_before(architecture: str, args: dict[str, Any]) -> None:
+    model = lively(architecture, args)
+    pixels = torch.randn(3, 1, 32, 32)
+    expected = model(pixels)
+    assert expected.std() > 1e-3, "a network that always says the same proves nothing"
+    found = fused(copy.deepcopy(model))
+    scale = float(expected.abs().max().clamp_min(1))
+    torch.testing.assert_close(found(pixels), expected, atol=1e-4 * scale, rtol=0)
+    assert norms(found) == 0
