@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Options:
     """Strings of every line of the table, ..."""
     photos: int = 200
     """... but for photos."""
+    first: int = 0
+    """Number of the first string: 0 is for the table, settings are chosen on others, from 10,000 on."""
     write: Path | None = None
     """JSON file for the results."""
 
@@ -63,6 +65,7 @@ class Row:
     hands: Sequence[Hand]
     alphabet: Alphabet
     n: int
+    first: int = 0
     gaps: tuple[Gap, ...] = APART
     lines: int = 1
     photo: bool = False
@@ -70,7 +73,7 @@ class Row:
 
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(start.folder_of(options.model))
-    results = {row.name: measure(recognizer, row) for row in rows(options)}
+    results = {row.name: measure(recognizer, replace(row, first=options.first)) for row in rows(options)}
     print(table(results))
     if options.write:
         report = {
@@ -112,7 +115,7 @@ def hands(source: sources.Source, characters: Collection[str], writers: Collecti
 
 def strings(row: Row) -> Iterator[tuple[Composed, NDArray[np.uint8]]]:
     """What was written, and the picture of it; the same for every model."""
-    for i in range(row.n):
+    for i in range(row.first, row.first + row.n):
         rng = np.random.default_rng((i, len(row.gaps), row.lines, row.photo))
         made = compose(row.hands[int(rng.integers(len(row.hands)))], rng, row.gaps[i % len(row.gaps)], row.lines)
         yield made, photo(made.picture, rng) if row.photo else sketch(made.picture, layer=bool(rng.random() < 0.5))
@@ -135,13 +138,13 @@ def measure(recognizer: Recognizer, row: Row) -> dict[str, Any]:
         counted.append([len(line) for line in text.split("\n")] == [len(line) for line in truth.split("\n")])
         alone.append(read_alone(recognizer, made, truth, row.alphabet))
     low, high = wilson(sum(right), row.n)
-    single = float(np.mean(np.concatenate(alone)))
+    single, every = float(np.mean(np.concatenate(alone))), len(row.gaps)
     return {
         "n": row.n,
         "right": statistics.fmean(right),
         "right_low": low,
         "right_high": high,
-        "by_gap": {gap: statistics.fmean(right[i :: len(row.gaps)]) for i, gap in enumerate(row.gaps)},
+        "by_gap": {gap: statistics.fmean(right[(i - row.first) % every :: every]) for i, gap in enumerate(row.gaps)},
         "counted": statistics.fmean(counted),
         "single": single,
         "expected": statistics.fmean(single ** len(hits) for hits in alone),

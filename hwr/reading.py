@@ -1,7 +1,7 @@
 """Several characters: which pieces of ink belong together, and what they say, found as the best way through a lattice.
 
-Every run of neighbouring pieces that could be a character is read, all in one batch; the way from the first piece to
-the last that costs least wins (over-segmentation and Viterbi, as in Casey and Lecolinet 1996).
+Every run of neighbouring pieces that could be a character is read, all in one batch; `hwr.lattice` chooses among them,
+and `hwr.context` among their answers.
 """
 
 from __future__ import annotations
@@ -13,35 +13,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr import context, lattice
 from hwr.picture import Gray
-from hwr.segment import Box, Line, Pieces, pieces
+from hwr.segment import Box, pieces
 
-LONGEST = 12  # pieces of a character
-MOST_RUNS = 1500  # in a picture: a second or two of a processor's time; characters of fewer pieces are tried beyond
-WIDEST = 1.7  # heights of the line: wider runs of several strokes are no character
-HOLE = 0.5  # heights of the line: no character has so wide a gap inside
 SPACE = 0.8  # heights of the line: a gap so wide, and ...
 SPACES = 2.5  # ... so many times as wide as the others in the line, parts words
 
-# What speaks against a run, in nats: tuned on strings composed as in benchmarks/reading.py, but of other seeds.
-LEAST = 1e-6  # probabilities count as no less: one piece must not outvote all others
-ANSWER = 1.5  # weight of the best answer's log probability
-CHARACTER = 0.5  # weight of the odds against its being a character at all ...
-SURE = 6.0  # ... in nats below this: a character's own are about 7, those of two together 2 to 4
-CUT = 0.35  # cutting through a stroke before it
-GAP = 8.0  # a line's height of white inside
-WIDE = 1.0  # a line's height more than one of width
-LOW = 2.5  # being as low as nothing: dots and scraps are no characters
-LOW_SIDE = 0.45  # of the line's height, from which on a character is not too low
-UNREADABLE = 50.0  # having nothing but specks
-
 
 class Scores(NamedTuple):
-    """What the network says of pictures: answers, (N, A); that it is a character, (N,), and whether surely so, (N,)."""
+    """What the network says of pictures: probabilities of the classes, (N, C), 0 for those that are no answers; that
+    it is a character, (N,), and whether surely so, (N,)."""
 
-    answers: NDArray[np.float32]
+    classes: NDArray[np.float32]
     valid: NDArray[np.float32]
     confident: NDArray[np.bool_]
+
+
+class Answers(NamedTuple):
+    """The names of what may be answered, (A,), which classes are summed into each, bool (C, A), and those' names."""
+
+    names: Sequence[str]
+    sums: NDArray[np.bool_]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,100 +63,52 @@ class Reading:
     size: tuple[int, int]
 
 
-class Run(NamedTuple):
-    """Pieces ``first`` to ``last`` of a line as one character."""
-
-    first: int
-    last: int
-
-
 def read(
-    ink: Gray, see: Callable[[Gray], Gray | None], ask: Callable[[Gray], Scores], labels: Sequence[str], k: int
+    ink: Gray, see: Callable[[Gray], Gray | None], ask: Callable[[Gray], Scores], answers: Answers, k: int
 ) -> Reading:
     """Read ink, uint8 (H, W), white on black.
 
-    ``see`` fits a crop to the network, None if it is blank; ``ask`` reads what it gave, uint8 (N, S, S), as answers
-    named ``labels``, of which the ``k`` likeliest are kept.
+    ``see`` fits a crop to the network, None if it is blank; ``ask`` reads what it gave, uint8 (N, S, S). Of the
+    ``answers`` the ``k`` likeliest of each character are kept.
     """
     found = pieces(ink)
-    longest = min(LONGEST, max(1, MOST_RUNS // len(found.boxes)))
-    candidates = [(line, runs(found, line, longest)) for line in found.lines]
+    candidates = [(line, lattice.runs(found, line)) for line in found.lines]
     seen = {run: view for _, some in candidates for run in some if (view := see(found.crop(*run))) is not None}
     size = (ink.shape[1], ink.shape[0])
     if not seen:
         return Reading("", (), size)
     scores = ask(np.stack(list(seen.values())))
-    against = dict(zip(seen, doubts(scores), strict=True))
-    characters = {run: _character(found.box(*run), scores, i, labels, k, seen[run]) for i, run in enumerate(seen)}
-    texts, read_so_far = [], list[Character]()
+    against = dict(zip(seen, lattice.doubts((scores.classes @ answers.sums).max(axis=1), scores.valid), strict=True))
+    number = {run: i for i, run in enumerate(seen)}
+    texts, characters = [], list[Character]()
     for line, some in candidates:
-        costs = {run: cost(found, line, run, against.get(run, UNREADABLE)) for run in some}
-        chosen = [characters[run] for run in cheapest_way(line, costs) if run in seen]
+        chosen = [run for run in lattice.best_way(line, lattice.costs(found, line, some, against)) if run in seen]
         if chosen:
-            texts.append(spaced(chosen, line.height))
-            read_so_far += chosen
-    return Reading("\n".join(texts), tuple(read_so_far), size)
+            rows, boxes = [number[run] for run in chosen], [found.box(*run) for run in chosen]
+            begins = beginnings(boxes, line.height)
+            best = [_best(row, answers.names, k) for row in _settled(scores.classes[rows], boxes, begins, answers)]
+            confident = scores.confident[rows].tolist()
+            characters += map(Character, boxes, best, confident, [seen[run] for run in chosen])
+            texts.append("".join(" " * begin + next(iter(one)) for begin, one in zip(begins, best, strict=True))[1:])
+    return Reading("\n".join(texts), tuple(characters), size)
 
 
-def runs(found: Pieces, line: Line, longest: int = LONGEST) -> list[Run]:
-    """All runs of a line's pieces that could be a character."""
-    result = []
-    for first in line.pieces:
-        for last in range(first, min(first + longest, line.pieces.stop)):
-            joint = line.joints[last - line.pieces.start]
-            left, _, right, _ = found.box(first, last)
-            if last > first and (joint.gap > HOLE or right - left > WIDEST * line.height):
-                break
-            result.append(Run(first, last))
-    return result
+def beginnings(boxes: Sequence[Box], height: float) -> list[bool]:
+    """Where words begin in a line: first, and after gaps that are much wider than the others."""
+    sides = np.array(boxes)
+    gaps = np.maximum(sides[1:, 0] - np.maximum.accumulate(sides[:, 2])[:-1], 0)
+    others = (np.delete(gaps, i) for i in range(len(gaps)))
+    usual = [float(np.median(other)) if other.size else 0.0 for other in others]
+    return [True, *(bool(gap > max(SPACE * height, SPACES * one)) for gap, one in zip(gaps, usual, strict=True))]
 
 
-def doubts(scores: Scores) -> list[float]:
-    """What the network has against each picture's being one character, in nats."""
-    best = np.log(np.maximum(scores.answers.max(axis=1).astype(np.float64), LEAST))
-    valid = np.clip(scores.valid.astype(np.float64), LEAST, 1 - LEAST)
-    short = np.logaddexp(0, SURE - np.log(valid / (1 - valid)))
-    return [float(doubt) for doubt in CHARACTER * short - ANSWER * best]
+def _settled(
+    classes: NDArray[np.float32], boxes: Sequence[Box], begins: Sequence[bool], answers: Answers
+) -> NDArray[np.float64]:
+    """Probabilities of the answers, (N, A), of a line's characters in view of their neighbours."""
+    heights = [bottom - top for _, top, _, bottom in boxes]
+    return context.settled(classes, heights, begins, context.manner(answers.classes)) @ answers.sums
 
 
-def cost(found: Pieces, line: Line, run: Run, doubt: float) -> float:
-    """What speaks against a run, in nats: ``doubt`` of it, a cut before it, gaps inside, its being low or wide.
-
-    A long run stands against several short ones, whose doubts add up: so its own counts more.
-    """
-    start = line.pieces.start
-    joints = line.joints[run.first - start : run.last - start + 1]
-    left, top, right, bottom = found.box(*run)
-    wide, side = (right - left) / line.height, max(bottom - top, right - left) / line.height
-    gaps = sum(max(joint.gap, 0) for joint in joints[1:])
-    shape = GAP * gaps + WIDE * max(wide - 1, 0) + LOW * max(1 - side / LOW_SIDE, 0)
-    return float(np.sqrt(len(joints))) * doubt + CUT * joints[0].cut + shape
-
-
-def cheapest_way(line: Line, costs: dict[Run, float]) -> list[Run]:
-    """The runs, one after another, that cover a line at the least cost."""
-    best: dict[int, tuple[float, list[Run]]] = {line.pieces.start: (0.0, [])}
-    for run in sorted(costs):
-        total, way = best[run.first]  # every piece is a run of its own, so every place is reached
-        if run.last + 1 not in best or total + costs[run] < best[run.last + 1][0]:
-            best[run.last + 1] = (total + costs[run], [*way, run])
-    return best[line.pieces.stop][1]
-
-
-def spaced(characters: Sequence[Character], height: float) -> str:
-    """The best answers of a line, words parted by a space: where the gap is much wider than the others."""
-    boxes = np.array([one.box for one in characters])
-    gaps = np.maximum(boxes[1:, 0] - np.maximum.accumulate(boxes[:, 2])[:-1], 0)
-    text = next(iter(characters[0].probabilities))
-    for i, one in enumerate(characters[1:]):
-        others = np.delete(gaps, i)
-        usual = float(np.median(others)) if others.size else 0.0
-        space = " " if gaps[i] > max(SPACE * height, SPACES * usual) else ""
-        text += space + next(iter(one.probabilities))
-    return text
-
-
-def _character(box: Box, scores: Scores, i: int, labels: Sequence[str], k: int, seen: Gray) -> Character:
-    row = scores.answers[i]
-    best = {labels[j]: float(row[j]) for j in np.argsort(-row, kind="stable")[:k]}
-    return Character(box, best, bool(scores.confident[i]), seen)
+def _best(row: NDArray[np.float64], names: Sequence[str], k: int) -> dict[str, float]:
+    return {names[j]: float(row[j]) for j in np.argsort(-row, kind="stable")[:k]}

@@ -16,17 +16,14 @@ from numpy.typing import NDArray
 
 from hwr import seams, skeleton
 from hwr.image import EDGE, MIN_INK
+from hwr.lines import BAR, Boxes, height_of, in_lines
 from hwr.picture import Gray
 
 MOST_PIECES = 400  # in a picture: a page of print is no handwriting, and would take minutes
 SPECK = 0.35  # of a square as wide as the pen: smaller pieces are dirt, as no pen writes them
-SMALL = 0.5  # of the height of a line: lower pieces are dots, bars and commas, which found no line of their own
-SHARED = 0.4  # of the lower of two neighbours: the height that they must share to stand in one line
-BAR = 2.0  # pen widths: lower strokes are bars, never cut ...
-BAR_SIDE = 0.7  # ... and of characters so high, as a share of their length
-FLAT = 2.0  # times as wide as high: a bar
-BAR_GAP = 0.8  # of their width: bars that lie so near above each other are one sign
 FRAME = 0.7  # of the picture's side: what is so long and touches the edge is the rim of the paper, not writing
+BLOT = 4.0  # pen widths: what touches the edge and is so thick is a shadow or the desk ...
+CRUMBS = 2.0  # ... and so are strokes within so many pen widths of it
 CUT_WIDTH = 0.7  # of the line's height: narrower strokes are not cut
 THICKEST = 0.3  # of the line's height: blots are not cut
 MOST_PARTS = 60  # of a stroke: scribbles that would be cut into more stay whole
@@ -84,8 +81,8 @@ def pieces(ink: Gray) -> Pieces:
     """The pieces of ink (uint8, white on black), in reading order."""
     strokes, boxes, pen = _strokes(ink)
     owner, lines, found = np.zeros(ink.shape, np.int32), [], [np.zeros(4, np.int64)]
-    for members in _rows(boxes, pen):
-        height = _height(boxes[members], pen)
+    for members in in_lines(boxes, pen):
+        height = height_of(boxes[members], pen)
         parts = [part for member in members for part in _parts(strokes, boxes[member], member, pen, height)]
         parts.sort(key=lambda part: int(part.box[0] + part.box[2]))
         first = len(found)
@@ -146,33 +143,48 @@ def _joints(parts: list[Part], height: float) -> tuple[Joint, ...]:
     return tuple(joints)
 
 
-def _strokes(ink: Gray) -> tuple[NDArray[np.int32], NDArray[np.int64], float]:
+def _strokes(ink: Gray) -> tuple[NDArray[np.int32], Boxes, float]:
     """Connected strokes without dirt: their numbers (H, W), their boxes (strokes + 1, 4), the pen's width in pixels."""
     peak = int(ink.max(initial=0))
     mask = (ink >= max(EDGE * peak, 1)).view(np.uint8) if peak >= MIN_INK else np.zeros_like(ink)
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    parts = np.asarray(labels, np.int32)
     left, top, width, height, area = stats.astype(np.int64).T
     boxes = np.stack([left, top, left + width, top + height], axis=1)
-    pen = _pen(mask)
+    pen, deepest = _pen(mask, parts, _at_edge(boxes, ink.shape))
+    beyond = _frames(boxes, ink.shape) | _shadows(parts, _at_edge(boxes, ink.shape) & (deepest > BLOT * pen), pen)
     keep = area >= max(SPECK * pen * pen, 2)
     keep[0] = False
-    inside = keep & ~_frames(boxes, ink.shape)
-    keep = inside if inside.any() else keep
+    keep = keep & ~beyond if (keep & ~beyond).any() else keep
     keep[np.argsort(np.where(keep, -area, 1), kind="stable")[MOST_PIECES:]] = False
     if keep[1:].all():
-        return np.asarray(parts, np.int32), boxes, pen
+        return parts, boxes, pen
     number = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     return number[parts], np.concatenate([boxes[:1], boxes[keep]]), pen
 
 
-def _pen(mask: Gray) -> float:
-    """The pen's width in pixels: twice the depth of the ink along the middle of its strokes."""
-    depth = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
-    ridge = depth[(depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth > 0)]
-    return 2 * float(np.median(ridge)) if ridge.size else 1.0
+def _pen(mask: Gray, parts: NDArray[np.int32], edge: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:
+    """The pen's width in pixels, twice the depth of the ink along the middle of strokes, and the greatest of each.
+
+    What lies at the picture's ``edge`` may be no stroke: the pen is that of the others, if there are any.
+    """
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth > 0)
+    widths, owners = 2 * depth[ridge].astype(np.float64), parts[ridge]
+    greatest = np.zeros(len(edge))
+    np.maximum.at(greatest, owners, widths)
+    inside = widths[~edge[owners]]
+    usual = inside if inside.size else widths
+    return float(np.median(usual)) if usual.size else 1.0, greatest
 
 
-def _frames(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _at_edge(boxes: Boxes, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    height, width = shape
+    left, top, right, bottom = boxes.T
+    return np.asarray((left <= 1) | (top <= 1) | (right >= width - 1) | (bottom >= height - 1))
+
+
+def _frames(boxes: Boxes, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which strokes are the rim of the paper, or what lies beyond it: they touch the edge and run along it."""
     height, width = shape
     left, top, right, bottom = boxes.T
@@ -181,65 +193,11 @@ def _frames(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool
     return np.asarray(beside | above)
 
 
-def _height(boxes: NDArray[np.int64], pen: float) -> float:
-    """The height of a line's characters, in pixels: that of its tall strokes; a bar stands for one as high as long."""
-    width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    sides = np.where(height < BAR * pen, BAR_SIDE * width, height)
-    tall = sides[sides >= SMALL * sides.max()]
-    return max(float(np.median(tall)), 1.0)
-
-
-def _rows(boxes: NDArray[np.int64], pen: float) -> list[list[int]]:
-    """Numbers of strokes by line, top to bottom, and within a line left to right by their middles."""
-    numbers = list(range(1, len(boxes)))
-    if not numbers:
-        return []
-    typical = _height(boxes[1:], pen)
-    tall = [n for n in numbers if boxes[n, 3] - boxes[n, 1] >= SMALL * typical] or numbers
-    line = _chains(boxes, tall)
-    for n in sorted(set(numbers) - set(tall)):
-        line[n] = line[min(tall, key=lambda other: _distance(boxes[n], boxes[other]))]
-    rows = [[n for n in numbers if line[n] == name] for name in set(line.values())]
-    middle = (boxes[:, 0] + boxes[:, 2]) / 2
-    rows.sort(key=lambda row: float(np.mean([boxes[n, 1] + boxes[n, 3] for n in row])))
-    return [sorted(row, key=lambda n: float(middle[n])) for row in rows]
-
-
-def _chains(boxes: NDArray[np.int64], tall: list[int]) -> dict[int, int]:
-    """Stroke -> name of its line. Every stroke is chained to the nearest on its right: lines may rise or fall."""
-    line = {n: n for n in tall}
-
-    def join(a: int, b: int) -> None:
-        old, new = line[b], line[a]
-        line.update({n: new for n in tall if line[n] == old})
-
-    for n in tall:
-        right = [m for m in tall if m != n and boxes[m, 0] + boxes[m, 2] >= boxes[n, 0] + boxes[n, 2]]
-        beside = [m for m in right if _shared(boxes[n], boxes[m], 1) >= SHARED]
-        if beside:
-            join(n, min(beside, key=lambda m: int(boxes[m, 0])))
-        for m in right:
-            if _are_bars(boxes[n], boxes[m]):
-                join(n, m)
-    return line
-
-
-def _shared(a: NDArray[np.int64], b: NDArray[np.int64], axis: int) -> float:
-    """The share of the smaller of two boxes that lies beside the other, along x (0) or y (1)."""
-    overlap = min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis])
-    return float(overlap / max(min(a[axis + 2] - a[axis], b[axis + 2] - b[axis]), 1))
-
-
-def _are_bars(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
-    """Two bars, one above the other: =."""
-    wide = min(a[2] - a[0], b[2] - b[0])
-    high = max(a[3] - a[1], b[3] - b[1])
-    gap = max(a[1], b[1]) - min(a[3], b[3])
-    return bool(wide >= FLAT * high and _shared(a, b, 0) >= SMALL and gap <= BAR_GAP * wide)
-
-
-def _distance(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
-    """Between two boxes, in pixels; across counts twice: a dot stands above its letter."""
-    across = max(int(a[0] - b[2]), int(b[0] - a[2]), 0)
-    down = max(int(a[1] - b[3]), int(b[1] - a[3]), 0)
-    return float(np.hypot(2 * across, down))
+def _shadows(parts: NDArray[np.int32], blots: NDArray[np.bool_], pen: float) -> NDArray[np.bool_]:
+    """Which strokes are blots, and the crumbs around them: a shadow's end at the edge is frayed."""
+    blots[0] = False
+    if not blots.any():
+        return blots
+    side = 2 * round(CRUMBS * pen) + 1
+    around = cv2.dilate(blots[parts].view(np.uint8), np.ones((side, side), np.uint8))
+    return np.bincount(parts[around > 0], minlength=len(blots)) > 0

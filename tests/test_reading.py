@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from hwr import Recognizer, UserError, reading, sources, strokes
 from hwr.config import Alphabet
 from hwr.picture import Gray
-from hwr.segment import Line
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 Shape = list[list[tuple[float, float]]]
@@ -52,12 +51,18 @@ def paper(ink: Gray) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(
     ("lines", "alphabet"),
-    [(["2026"], "digits"), (["HELLO"], "letters"), (["HELLO"], "all"), (["20", "267"], "digits"), (["TEL"], "letters")],
+    [
+        (["2026"], "digits"),
+        (["2026"], "all"),
+        (["HELLO"], "letters"),
+        (["HELLO"], "all"),
+        (["20", "267"], "digits"),
+        (["TEL"], "letters"),
+    ],
 )
 def test_what_is_drawn_is_read(recognizer: Recognizer, lines: list[str], alphabet: Alphabet) -> None:
     found = recognizer.read(paper(written(*lines)), alphabet)
-    text = found.text.replace("0", "O") if alphabet == "all" else found.text
-    assert text.upper() == "\n".join(lines)
+    assert found.text == "\n".join(lines)
     assert len(found.characters) == sum(map(len, lines))
 
 
@@ -152,10 +157,3 @@ def test_unknown_alphabets_and_no_answers_are_refused(recognizer: Recognizer) ->
         recognizer.read(None, "greek")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="k is 0"):
         recognizer.read(None, k=0)
-
-
-def test_the_cheapest_way_covers_every_piece_once() -> None:
-    line = Line(range(1, 4), (), 1.0)
-    one, two, three = (reading.Run(i, i) for i in (1, 2, 3))
-    costs = {one: 1.0, two: 1.0, three: 1.0, reading.Run(1, 2): 1.5, reading.Run(2, 3): 1.2, reading.Run(1, 3): 3.0}
-    assert reading.cheapest_way(line, costs) == [one, reading.Run(2, 3)]

@@ -66,6 +66,17 @@ def test_the_rim_of_the_paper_is_no_piece_but_a_lone_stroke_at_the_edge_is() -> 
     assert len(segment.pieces(rim).boxes) == 2
 
 
+def test_a_shadow_at_the_edge_and_its_crumbs_are_no_pieces_and_do_not_widen_the_pen() -> None:
+    ink = drawn((ONE, 60, 40), (ONE, 120, 40), size=(200, 240))
+    ink[:, 220:][60:] = 255
+    ink[70:74, 214:218] = 255
+    ink[180:, 150:] = 255
+    found = segment.pieces(ink)
+    assert len(found.boxes) == 3
+    assert found.box(1, 2)[2] < 150
+    assert len(segment.pieces(drawn((ONE, 4, 40), (ONE, 60, 40), size=(160, 160))).boxes) == 3, "a stroke at the edge"
+
+
 def test_a_stroke_wide_enough_for_two_is_cut_and_a_narrow_one_is_not() -> None:
     h = [[(0, 0), (0, 80)], [(0, 40), (50, 40)], [(50, 0), (50, 80)]]
     touching = segment.pieces(drawn((h, 60, 60), (h, 110, 60), size=(200, 250)))

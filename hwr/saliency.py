@@ -1,0 +1,40 @@
+"""Which ink an answer hangs on: what it loses when a piece of the drawing is erased (Zeiler and Fergus 2014)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.picture import Gray
+
+GRID = 8  # pieces a side: finer ones cost more and say no more
+PIECE = 3 / 16  # of the picture's side: a piece overlaps its neighbours by a third
+TINY = 1e-6  # a probability: nearer to 0 or 1, float32 has only steps
+
+Ask = Callable[[Gray], NDArray[np.float32]]  # pictures (N, S, S) -> probabilities (N,) of the answer in question
+
+
+def occlusion(seen: Gray, ask: Ask) -> NDArray[np.float32]:
+    """How much ink matters to an answer: float32 (S, S), the fall of its log-odds where ink is erased, in nats.
+
+    0 where there is no ink, and where the answer would be as likely or likelier without it. Odds, because the
+    probability of a sure answer hardly falls. The last maps of a network for small pictures have 2 x 2 pixels, so that
+    methods which look at those (Grad-CAM) show nothing.
+    """
+    share = np.clip(ask(np.concatenate([seen[None], erased(seen)])).astype(np.float64), TINY, 1 - TINY)
+    odds = np.log(share) - np.log1p(-share)
+    lost = np.maximum(odds[0] - odds[1:], 0).reshape(GRID, GRID).astype(np.float32)
+    spread = cv2.resize(lost, seen.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.maximum(spread, 0) * (seen / np.float32(255)), np.float32)
+
+
+def erased(seen: Gray) -> Gray:
+    """The picture without one square piece after another, row by row: (GRID * GRID, S, S)."""
+    side = len(seen)
+    middles = (np.arange(GRID) + 0.5) * side / GRID
+    inside = np.abs(np.arange(side) + 0.5 - middles[:, None]) < side * PIECE / 2  # (GRID, S)
+    pieces = inside[:, None, :, None] & inside[None, :, None, :]
+    return np.where(pieces.reshape(-1, side, side), np.uint8(0), seen)
