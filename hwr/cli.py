@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from dataclasses import field, fields, is_dataclass, make_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,6 +18,7 @@ from hwr.config import UserError
 Options = TypeVar("Options")
 Recipes = Mapping[str, Mapping[str, Any]]
 
+LONGEST = 1000  # characters of a message
 FRAME, RULE = "│ ", set("─- ")  # what tyro puts around its messages, and between their parts
 
 
@@ -37,11 +39,16 @@ def run(
     try:
         main(_parse(called, options, (description or "").partition("\n\n")[0], recipes or {}))
     except UserError as error:
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{program}: {_shortened(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as shells count
+
+
+def _shortened(message: str) -> str:
+    """Without the middle of what repeats a word of any length that was given."""
+    return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
 
 
 def _parse(program: str, options: Any, description: str, recipes: Recipes) -> Any:
@@ -83,7 +90,7 @@ def _title(group: type[Any]) -> str:
 
 def _recipe_named(arguments: list[str]) -> str:
     """What follows --recipe: it must be known before the other flags have defaults."""
-    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, after in pairwise([*arguments, ""]):
         if word == "--recipe":
             return after
         if word.startswith("--recipe="):

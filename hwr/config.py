@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 DIGITS = tuple("0123456789")
 UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 LOWER = tuple("abcdefghijklmnopqrstuvwxyz")
+LONGEST_LABEL = 200  # characters
 OTHER = "<other>"  # the class of what is no character: learnt, never answered
 
 Alphabet = Literal["digits", "letters", "all"]
@@ -20,6 +23,22 @@ class UserError(ValueError):
     """
 
     exit_status = 2
+
+
+def local(name: str | os.PathLike[str]) -> Path:
+    """A file or folder of this machine, ~ expanded. Raises UserError for what cannot be the name of one."""
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, or not of characters
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{str(name)[:100]!r} cannot be the name of a file or folder: {reason}") from None
+    return path
+
+
+def is_label(name: object) -> bool:
+    """Whether a class may be called so: 1 to LONGEST_LABEL printable characters."""
+    return isinstance(name, str) and name.isprintable() and 1 <= len(name) <= LONGEST_LABEL
 
 
 @dataclass(frozen=True)

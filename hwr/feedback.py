@@ -24,7 +24,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hwr import hub, naming, network
-from hwr.config import UserError
+from hwr.config import UserError, local
 from hwr.picture import Gray, shrink
 from hwr.quota import PER_VISITOR, Limits
 from hwr.uploads import EVERY, Uploads
@@ -62,7 +62,7 @@ class Feedback:
         if repo is not None:
             network.require_name(repo)
             network.require_token()
-        kept = (folder or CACHE / str(repo).replace("/", "--")).expanduser()
+        kept = local(folder or CACHE / str(repo).replace("/", "--"))
         _require_writable(kept)
         feedback = cls(kept, repo)
         feedback._connect()

@@ -17,10 +17,9 @@ from PIL import Image
 
 from hwr.config import UserError
 from hwr.hub_files import METADATA, Dataset, Split, class_of, fetch, require_pyarrow, split_of
-from hwr.picture import MAX_PIXELS
+from hwr.picture import FORMATS, MAX_PIXELS
 
 ROWS = 1000  # of a parquet file, decompressed at once
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # not what Pillow hands to other programs, as EPS
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img"), ("label", "labels", "character")
 
 

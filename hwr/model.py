@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,7 @@ ARGUMENTS = {  # of timm's ResNet that change the network: no others, which coul
     *("drop_rate", "drop_path_rate", "drop_block_rate", "zero_init_last", "block_args"),
 }
 LARGEST = 8192  # of any number among them
-DEEPEST = 400  # blocks
+DEEPEST = 200  # blocks: three times ResNet-200
 STAGES = 6  # the classifier, four stages of blocks, the stem
 
 
@@ -31,26 +32,39 @@ def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
     """
     if not is_model_in_modules(config.architecture, FAMILY):
         known = ", ".join(timm.list_models("resnet*", module="resnet")[:12])
-        raise UserError(f"unknown architecture {config.architecture!r}: expected a timm ResNet, such as {known}")
-    _check_arguments(config)
+        given = reprlib.repr(config.architecture)
+        raise UserError(f"unknown architecture {given}: expected a timm ResNet, such as {known}")
     args = {**config.model_args, **training_args}
     try:
+        _check_arguments(config)
         return timm.create_model(config.architecture, num_classes=len(config.labels), **args)
-    except (TypeError, ValueError, RuntimeError, AssertionError, LookupError, AttributeError) as error:
-        raise UserError(f"{config.architecture} cannot be built with {args}: {error}") from None
+    except UserError:
+        raise
+    except Exception as error:  # timm and torch raise whatever they stumble over
+        reason = f"{reprlib.repr(args)}: {str(error)[:200]}"
+        raise UserError(f"{config.architecture} cannot be built with {reason}") from None
 
 
 def _check_arguments(config: ModelConfig) -> None:
     """Refuse what would load a file, fill the memory, or make a network of other pictures than grey ones."""
     args = config.model_args
-    if foreign := sorted(args.keys() - ARGUMENTS):
-        raise UserError(f"{config.architecture}: the argument {foreign[0]!r} is not one that describes a ResNet")
+    if foreign := [name for name in args if name not in ARGUMENTS]:
+        shown = reprlib.repr(foreign[0])
+        raise UserError(f"{config.architecture}: the argument {shown} is not one that describes a ResNet")
     if args.get("in_chans") != 1:
-        raise UserError(f"{config.architecture}: in_chans is {args.get('in_chans')}, expected 1: pictures are grey")
+        given = reprlib.repr(args.get("in_chans"))
+        raise UserError(f"{config.architecture}: in_chans is {given}, expected 1: pictures are grey")
     huge = [value for value in _leaves(args) if isinstance(value, (int, float)) and not abs(value) <= LARGEST]
-    layers = args.get("layers", [])
-    if huge or not isinstance(layers, (list, tuple)) or sum(layers) > DEEPEST:
-        raise UserError(f"{config.architecture}: {args} is not a network of a size that can be built")
+    shares = all(0 <= value <= 1 for name, value in args.items() if name.endswith("_rate"))
+    if huge or not shares or not _are_layers(args.get("layers", [1])):
+        shown = reprlib.repr(args)
+        raise UserError(f"{config.architecture}: {shown} is not a network of a size that can be built")
+
+
+def _are_layers(value: Any) -> bool:
+    """Numbers of blocks, a stage each."""
+    counts = isinstance(value, (list, tuple)) and all(isinstance(n, int) and n > 0 for n in value)
+    return counts and sum(value) <= DEEPEST
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import cv2
 import numpy as np
@@ -16,13 +18,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from hwr.config import UserError
 
 Gray = NDArray[np.uint8]
+Number = TypeVar("Number", np.uint8, np.float32)
 
 MAX_PIXELS = 2**26  # 67 megapixels, 64 MiB as grey: larger pictures are refused before they are decoded
+LONGEST_NAME = 255  # characters: no file's is longer
+MAX_LENGTH = 2**16  # pixels of a side: longer strips are no writing, and cost Pillow a pointer for every row
+MAX_LAYERS = 32  # of a sketch: each may be a picture of MAX_PIXELS
 MAX_SIDE = 1024  # longest side that is worked on, in pixels; more is shrunk by area first
 DRAFT_SIZE = (2048, 2048)  # JPEG decodes at 1/2, 1/4 or 1/8 straight away while both sides stay above this
 OPAQUE = 128  # alpha from which a pixel counts as painted
 ONE_COLOUR = 64  # grey levels: paint that varies less than this is ink of one colour
 
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM")  # Pillow hands others, as EPS, to programs
 EDITOR_KEYS = ("layers", "background", "composite")
 
 
@@ -32,10 +39,12 @@ def decode(picture: Any) -> tuple[Gray, bool] | None:
     ``is_ink`` says that grey is already ink, white on black, because transparency showed what was painted.
     None for an empty sketchpad. Raises UserError for what is no picture, cannot be read, or is too large.
     """
+    return _from_editor(picture) if isinstance(picture, Mapping) else _from_picture(picture)
+
+
+def _from_picture(picture: Any) -> tuple[Gray, bool] | None:
     if picture is None or (isinstance(picture, (list, tuple)) and not picture):
         return None
-    if isinstance(picture, Mapping):
-        return _from_editor(picture)
     if isinstance(picture, (str, os.PathLike)):
         return _from_file(picture)
     if isinstance(picture, Image.Image):
@@ -51,15 +60,17 @@ def decode(picture: Any) -> tuple[Gray, bool] | None:
 def _from_editor(value: Mapping[str, Any]) -> tuple[Gray, bool] | None:
     if not any(key in value for key in EDITOR_KEYS):
         raise UserError(f"a sketch needs one of the keys {', '.join(EDITOR_KEYS)}; got {sorted(map(str, value))[:5]}")
-    background = value.get("background")
-    layers = [decode(layer) for layer in _as_list(value.get("layers"))]
+    background, given = value.get("background"), _as_list(value.get("layers"))
+    if len(given) > MAX_LAYERS:
+        raise UserError(f"a sketch of {len(given):,} layers: at most {MAX_LAYERS} are read")
+    layers = [_from_picture(layer) for layer in given]
     inks = [found[0] for found in layers if found is not None and found[1] and found[0].any()]
     if inks and _is_plain(background):
         height, width = inks[0].shape
         return np.maximum.reduce(
             [ink if ink.shape == (height, width) else cv2.resize(ink, (width, height)) for ink in inks]
         ), True
-    wholes = chain(map(decode, (value.get("composite"), background)), layers)
+    wholes = chain(map(_from_picture, (value.get("composite"), background)), layers)
     return next((found for found in wholes if found is not None), None)
 
 
@@ -73,56 +84,87 @@ def _is_plain(background: Any) -> bool:
     """No background, or one colour all over: then the layers alone hold the drawing."""
     if background is None or (isinstance(background, (list, tuple)) and not background):
         return True
-    found = decode(background)
+    found = _from_picture(background)
     return found is None or int(found[0].min()) == int(found[0].max())
 
 
 def _from_file(path: str | os.PathLike[str]) -> tuple[Gray, bool]:
-    name = os.fspath(path)
+    name = os.fsdecode(path)
+    _require_file(name)
+    with opened(name, name) as image:
+        return _from_pil(image, name)
+
+
+def _require_file(name: str) -> None:
+    """Refuse what is no file: a pipe, for one, would wait for whoever writes to it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked just below
-            with Image.open(name) as image:
-                return _from_pil(image, name)
+        mode = os.stat(name).st_mode  # noqa: PTH116  Path.stat is the same
     except FileNotFoundError:
         raise UserError(f"no such picture: {name}") from None
-    except IsADirectoryError:
-        raise UserError(f"{name} is a folder, not a picture") from None
+    except (OSError, ValueError) as error:  # names that are too long, or hold what no name can
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"there can be no picture {name[:LONGEST_NAME]}: {reason}") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{name} is a folder, not a picture")
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{name} is no file: expected a picture in a file")
+
+
+def opened(file: str | BinaryIO, name: str) -> Image.Image:
+    """A picture file of one of FORMATS, not decoded yet. Raises UserError, which calls it by ``name``, for no such."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # whoever decodes it looks at its size
+            return Image.open(file, formats=FORMATS)
     except PermissionError:
         raise UserError(f"{name} may not be read: check its permissions") from None
     except UnidentifiedImageError:
-        raise UserError(
-            f"{name} is not a picture that Pillow can read (PNG, JPEG, WebP, GIF, TIFF, BMP, ...)"
-        ) from None
+        raise UserError(f"{name} is not a picture that can be read: expected {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise UserError(f"{name} is too large: at most {MAX_PIXELS // 2**20} megapixels are read") from None
+    except Exception as error:  # on crafted or cut-off files Pillow raises whatever it stumbles over
+        raise UserError(f"{name} is damaged or cut off: {error}") from None
 
 
 def _from_pil(image: Image.Image, name: str) -> tuple[Gray, bool]:
-    image.draft("L", DRAFT_SIZE)
+    with suppress(Exception):  # a damaged one is refused below
+        image.draft("L", DRAFT_SIZE)
     width, height = image.size
     if width == 0 or height == 0:
         raise UserError(f"{name} has no pixels: {width} x {height}")
-    if width * height > MAX_PIXELS:
-        limit = f"at most {MAX_PIXELS / 1e6:.0f} million pixels are read"
+    if width * height > MAX_PIXELS or max(width, height) > MAX_LENGTH:
+        limit = f"at most {MAX_PIXELS / 1e6:.0f} million pixels are read, {MAX_LENGTH:,} to a side"
         raise UserError(f"{name} is too large: {width} x {height}; {limit}, so scale it down first")
     try:
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        return _from_array(_pixels(image))
+        return _from_array(_pixels(ImageOps.exif_transpose(reduced(image))))
     except UserError:
         raise
     except Exception as error:  # on crafted or cut-off files Pillow's decoders raise whatever they stumble over
         raise UserError(f"{name} is damaged or cut off: {error}") from None
 
 
+def reduced(image: Image.Image) -> Image.Image:
+    """A picture a whole number of times smaller, as JPEG's draft, so that huge ones do not fill the memory."""
+    image.load()
+    factor = max(image.size) // max(DRAFT_SIZE)
+    if factor < 2 or image.mode[0] in "IF":
+        return image
+    if image.mode not in ("L", "RGB", "RGBA"):
+        image = image.convert("RGBA" if _has_alpha(image) else "L" if image.mode == "1" else "RGB")
+    return image.reduce((min(factor, image.width), min(factor, image.height)))
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     """Pixels as uint8 (H, W) or, where anything is transparent, (H, W, 4)."""
     if image.mode[0] in "IF":  # 16 bits, 32 bits, floats: no fixed range, so the picture's own
-        return _stretch(np.asarray(image, dtype=np.float32))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return _stretch(shrink(np.asarray(image, dtype=np.float32)))
+    if _has_alpha(image):
         return np.asarray(image.convert("RGBA"))
-    if image.mode not in ("1", "L"):
+    if image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")
     return np.asarray(image.convert("L"))
 
@@ -138,6 +180,7 @@ def _stretch(values: NDArray[np.float32]) -> Gray:
 
 
 def _from_array(array: NDArray[Any]) -> tuple[Gray, bool]:
+    array = np.asarray(array)  # a matrix or a masked array has rows of its own kind
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
@@ -184,11 +227,11 @@ def _lay_on(tone: int, gray: Gray, alpha: Gray) -> Gray:
     return np.rint(gray * share + tone * (1 - share)).astype(np.uint8)
 
 
-def shrink(gray: Gray, longest: int = MAX_SIDE) -> Gray:
+def shrink(gray: NDArray[Number], longest: int = MAX_SIDE) -> NDArray[Number]:
     """By area, so that nothing is missed, until the longer side is ``longest`` pixels; never enlarged."""
     height, width = gray.shape
     scale = longest / max(height, width)
     if scale >= 1:
         return np.ascontiguousarray(gray)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), gray.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr import hub_data, hub_files, naming
-from hwr.config import DIGITS, LOWER, UPPER, UserError
+from hwr.config import DIGITS, LONGEST_LABEL, LOWER, UPPER, UserError, is_label, local
 from hwr.image import to_ink
 from hwr.picture import Gray
 from hwr.strokes import Strokes, sketch
@@ -34,6 +33,9 @@ SAMPLE_DIR = Path(__file__).parent / "sample"
 EMNIST_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
 DOWNLOADS = ("mnist", "qmnist", "kmnist", "usps", "svhn", "cifar10", *(f"emnist-{s}" for s in EMNIST_SPLITS))
 RASTER_KEYS = ("images", "labels", "classes")
+MOST_BYTES = 2**33  # of an .npz, unpacked: ten times EMNIST
+FARTHEST = 2**31  # of a pen, in its own units
+MOST_WRITERS = 10**7  # each has a lot of its own when a validation split is drawn
 PEN_KEYS = ("xy", "stroke_offsets", "sample_offsets", "labels", "classes")
 
 
@@ -62,13 +64,21 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
     """A source by the name given on the command line; files are also looked for in ``data_dir``.
 
     ``pens`` pictures are drawn of each trajectory of the training split. Raises UserError for unknown names,
-    missing downloads, empty folders and files without the keys.
+    missing downloads, empty folders, files without the keys, and classes whose names no model may have.
     """
+    source = _read(name, split, data_dir, pens, seed)
+    if odd := [label for target in source.targets for label in target if not is_label(label)]:
+        shown = f"{odd[0][:20]!r} cannot name a class: expected 1 to {LONGEST_LABEL} printable characters"
+        raise UserError(f"{name}: {shown}")
+    return source
+
+
+def _read(name: str, split: Split, data_dir: Path, pens: int, seed: int) -> Source:
     if name == "sample":
         path = SAMPLE_DIR / f"{split}.npz"
         return _raster(name, path, _load_npz(path))
     if name in DOWNLOADS:
-        return _downloaded(name, split, data_dir.expanduser())
+        return _downloaded(name, split, local(data_dir))
     if name.startswith(hub_files.PREFIX):
         return _named(*hub_data.read(name, split))
     path = _located(name, data_dir)
@@ -84,13 +94,13 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
 
 def _located(name: str, data_dir: Path) -> Path:
     """A file or folder where it is named, or else beside the downloads."""
-    path, kept = Path(name).expanduser(), data_dir.expanduser() / name
+    path, kept = local(name), local(local(data_dir) / name)
     return kept if kept.exists() and not path.exists() else path
 
 
 def brings_test(name: str) -> bool:
     """True if the source has a test split of its own. A dataset on the Hub has to be named among the tests."""
-    return name == "sample" or name in DOWNLOADS or (Path(name).expanduser() / "test").is_dir()
+    return name == "sample" or name in DOWNLOADS or (local(name) / "test").is_dir()
 
 
 # --- files ---
@@ -105,10 +115,16 @@ def _npz(path: Path, pens: int, seed: int) -> Source:
 
 def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} cannot be read as an .npz of plain arrays: {error}") from None
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MOST_BYTES:
+            raise UserError(f"{path} unpacks to {size:,} bytes: at most {MOST_BYTES:,} are read")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: np.asarray(arrays[key]) for key in arrays.files}
+    except UserError:
+        raise
+    except Exception as error:  # on crafted or cut-off files zipfile and numpy raise whatever they stumble over
+        raise UserError(f"{path} cannot be read as an .npz of plain arrays: {str(error)[:200]}") from None
 
 
 def _require(path: Path, arrays: dict[str, NDArray[Any]], keys: tuple[str, ...]) -> None:
@@ -122,23 +138,19 @@ def _require(path: Path, arrays: dict[str, NDArray[Any]], keys: tuple[str, ...])
 def _raster(name: str, path: Path, arrays: dict[str, NDArray[Any]]) -> Source:
     _require(path, arrays, RASTER_KEYS)
     images = arrays["images"]
-    if images.dtype != np.uint8 or images.ndim != 3:
+    if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
         raise UserError(f"{path}: images must be uint8 (N, H, W), white on black; got {images.dtype} {images.shape}")
     labels, targets = _npz_labels(path, arrays, len(images))
-    return Source(name, images.__getitem__, labels, targets, _groups(arrays, len(images)))
+    return Source(name, images.__getitem__, labels, targets, _groups(path, arrays, len(images)))
 
 
 def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> Source:
     _require(path, arrays, PEN_KEYS)
-    xy, strokes, samples = arrays["xy"], arrays["stroke_offsets"], arrays["sample_offsets"]
-    if xy.ndim != 2 or xy.shape[1] != 2:
-        raise UserError(f"{path}: xy must be (P, 2); got {xy.shape}")
-    for key, offsets, end in (
-        ("stroke_offsets", strokes, len(xy)),
-        ("sample_offsets", samples, len(strokes) - 1),
-    ):
-        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets) <= 0).any():
-            raise UserError(f"{path}: {key} must rise from 0 to {end}")
+    xy = arrays["xy"]
+    if xy.dtype.kind not in "iuf" or xy.ndim != 2 or xy.shape[1] != 2 or not (np.abs(xy) <= FARTHEST).all():
+        raise UserError(f"{path}: xy must be (P, 2), numbers of at most {FARTHEST:,}; got {xy.dtype} {xy.shape}")
+    strokes = _offsets(path, arrays, "stroke_offsets", len(xy))
+    samples = _offsets(path, arrays, "sample_offsets", len(strokes) - 1)
     labels, targets = _npz_labels(path, arrays, len(samples) - 1)
 
     def trajectory(i: int) -> Strokes:
@@ -147,25 +159,49 @@ def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> S
     def ink(i: int) -> Gray:
         return sketch(trajectory(i), np.random.default_rng((seed, i)))
 
-    groups = _groups(arrays, len(labels))
+    groups = _groups(path, arrays, len(labels))
     return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory)
 
 
-def _groups(arrays: dict[str, NDArray[Any]], n: int) -> NDArray[np.int64]:
-    return arrays["writer"].astype(np.int64) if "writer" in arrays else np.arange(n)
+def _offsets(path: Path, arrays: dict[str, NDArray[Any]], key: str, end: int) -> NDArray[np.int64]:
+    """Where each of several parts begins, and the end of the last."""
+    offsets = _integers(path, arrays, key, arrays[key].size)
+    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != end or (offsets[1:] <= offsets[:-1]).any():
+        raise UserError(f"{path}: {key} must rise from 0 to {end}")
+    return offsets
+
+
+def _integers(path: Path, arrays: dict[str, NDArray[Any]], key: str, n: int) -> NDArray[np.int64]:
+    found = arrays[key]
+    if found.dtype.kind not in "iu" or found.shape != (n,):
+        raise UserError(f"{path}: {key} must be integers, ({n},); got {found.dtype} {found.shape}")
+    return found.astype(np.int64)
+
+
+def _groups(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> NDArray[np.int64]:
+    if "writer" not in arrays:
+        return np.arange(n)
+    writers = _integers(path, arrays, "writer", n)
+    if writers.min() < 0 or writers.max() >= MOST_WRITERS:
+        raise UserError(f"{path}: writer must be numbers from 0 to {MOST_WRITERS - 1:,}")
+    return writers
+
+
+def _classes(path: Path, arrays: dict[str, NDArray[Any]], key: str) -> list[str]:
+    found = arrays[key]
+    if found.dtype.kind not in "Uiu" or found.ndim != 1:
+        raise UserError(f"{path}: {key} must be a list of names; got {found.dtype} {found.shape}")
+    return [str(name) for name in found]
 
 
 def _npz_labels(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[NDArray[np.int64], tuple[Target, ...]]:
     """Labels of an .npz; where the class is unknown (-1), ``labels47`` tells the letter without its case."""
-    classes = [str(c) for c in arrays["classes"]]
-    labels = arrays["labels"].astype(np.int64)
+    classes, labels = _classes(path, arrays, "classes"), _integers(path, arrays, "labels", n)
     targets: list[Target] = [(c,) for c in classes]
-    if labels.shape != (n,):
-        raise UserError(f"{path}: labels must be one per sample, ({n},); got {labels.shape}")
     unknown = labels == -1
     if unknown.any() and "labels47" in arrays and "classes47" in arrays:
-        merged = [str(c) for c in arrays["classes47"]]
-        labels[unknown] = len(targets) + arrays["labels47"][unknown].astype(np.int64)
+        merged, letters = _classes(path, arrays, "classes47"), _integers(path, arrays, "labels47", n)[unknown]
+        labels[unknown] = np.where(letters < 0, -1, len(targets) + letters)
         targets += [_both_cases(c, merged) for c in merged]
     if n == 0 or labels.min() < 0 or labels.max() >= len(targets):
         raise UserError(f"{path}: labels must be indices into its {len(classes)} classes, and at least one")

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import reprlib
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 
-from hwr.config import ModelConfig, UserError
+from hwr.config import LONGEST_LABEL, ModelConfig, UserError, is_label
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MAX_CONFIG_BYTES = 2**22
 MAX_WEIGHTS_BYTES = 2**30  # four times ResNet-152
 MAX_HEADER_BYTES = 2**20  # of safetensors: ResNet-152 needs 0.1 MB
-MAX_LABELS, MAX_LABEL_LENGTH = 100_000, 200
+MAX_LABELS = 100_000
 OURS = ("labels", "image_size", "ink", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", "sha256")
 WITHIN = {  # what a number of the config may be, ends included
     "image_size": (16, 1024),
@@ -33,16 +32,18 @@ WITHIN = {  # what a number of the config may be, ends included
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json as a dictionary with our own keys under "hwr"."""
     path = folder / CONFIG
-    if not folder.is_dir():
-        raise UserError(f"no such model directory: {folder}")
-    if not path.is_file():
-        raise UserError(f"{folder} is not a model directory: it has no {CONFIG}")
     try:
+        if not folder.is_dir():
+            raise UserError(f"no such model directory: {folder}")
+        if not path.is_file():
+            raise UserError(f"{folder} is not a model directory: it has no {CONFIG}")
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise UserError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes, so it is no config of ours")
         settings = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
+    except UserError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(settings, dict) or not isinstance(settings.get("hwr"), dict):
         raise UserError(f'{path} has no "hwr" section: this model was not made by train.py; load it with timm instead')
     return settings
@@ -56,9 +57,11 @@ def model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
         labels = _labels(values.pop("labels"), settings.get("num_classes"))
         sha256 = str(values.pop("sha256"))
         if not isinstance(values.get("ink", True), bool):
-            raise ValueError(f"ink is {values['ink']!r}, expected true or false")
+            raise ValueError(f"ink is {_shown(values['ink'])}, expected true or false")
         numbers = {name: _number(name, value) for name, value in values.items() if name != "ink"}
-        args = dict(settings.get("model_args") or {})
+        args = settings.get("model_args") or {}
+        if not isinstance(args, dict):
+            raise ValueError(f"model_args is {_shown(args)}, expected an object")
         ink = values.get("ink", True)
         return ModelConfig(labels, str(settings["architecture"]), args, ink=ink, sha256=sha256, **numbers)
     except (KeyError, TypeError, ValueError) as error:
@@ -66,24 +69,27 @@ def model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
 
 
 def _labels(found: Any, count: Any) -> tuple[str, ...]:
-    if not isinstance(found, list) or not 1 <= len(found) <= MAX_LABELS or len(set(map(str, found))) != len(found):
+    if not isinstance(found, list) or not 1 <= len(found) <= MAX_LABELS:
         raise ValueError(f"labels must be a list of distinct names, 1 to {MAX_LABELS}")
-    for label in found:
-        if not isinstance(label, str) or not label.isprintable() or not 1 <= len(label) <= MAX_LABEL_LENGTH:
-            raise ValueError(
-                f"the label {str(label)[:20]!r} is no name of 1 to {MAX_LABEL_LENGTH} printable characters"
-            )
+    if odd := [label for label in found if not is_label(label)]:
+        raise ValueError(f"the label {_shown(odd[0])} is no name of 1 to {LONGEST_LABEL} printable characters")
+    if len(set(found)) != len(found):
+        raise ValueError("labels must be distinct names")
     if count != len(found):
-        raise ValueError(f"num_classes is {count} but there are {len(found)} labels")
+        raise ValueError(f"num_classes is {_shown(count)} but there are {len(found)} labels")
     return tuple(found)
 
 
 def _number(name: str, value: Any) -> Any:
     low, high = WITHIN[name]
-    number = int(value) if isinstance(low, int) else float(value)
-    if not (math.isfinite(number) and low <= number <= high):
-        raise ValueError(f"{name} is {value}, expected {low} to {high}")
-    return number
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ValueError(f"{name} is {_shown(value)}, expected {low} to {high}")
+    return int(value) if isinstance(low, int) else float(value)
+
+
+def _shown(value: Any) -> str:
+    """The beginning of what may be long, or nested deeper than Python can print."""
+    return reprlib.repr(value)
 
 
 def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
@@ -101,17 +107,19 @@ def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
         raise UserError(f"{path} is damaged: its header is larger than {MAX_HEADER_BYTES} bytes")
     try:
         return safetensors.torch.load(content)
-    except safetensors.SafetensorError as error:
-        raise UserError(f"{path} is damaged: {error}") from None
+    except Exception as error:  # of types and shapes that torch lacks it raises whatever it stumbles over
+        raise UserError(f"{path} is damaged: {str(error)[:200]}") from None
 
 
 def same_names(folder: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    """Refuse weights whose names or shapes are not the architecture's, or that are no numbers."""
+    """Refuse weights whose names, shapes or types are not the architecture's, or that are no numbers."""
     if odd := sorted(wanted.keys() ^ found.keys()):
-        raise UserError(f"{folder}: weights and architecture differ in {len(odd)} names, such as {odd[0]}")
+        raise UserError(f"{folder}: weights and architecture differ in {len(odd)} names, such as {_shown(odd[0])}")
     for name, tensor in wanted.items():
         if tensor.shape != found[name].shape:
             shapes = f"{tuple(found[name].shape)}, the architecture needs {tuple(tensor.shape)}"
             raise UserError(f"{folder}: {name} has the shape {shapes}")
+        if tensor.dtype != found[name].dtype:
+            raise UserError(f"{folder}: {name} is of {found[name].dtype}, the architecture needs {tensor.dtype}")
         if not torch.isfinite(found[name]).all():
             raise UserError(f"{folder}: {name} holds values that are no numbers")

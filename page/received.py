@@ -29,7 +29,10 @@ def sketch_of(pad: gr.Sketchpad, sketch: dict[str, Any] | None) -> Any:
     """
     data = EditorData(**(sketch or {}))
     if data.id is not None:
-        return pad.preprocess(data)
+        try:
+            return pad.preprocess(data)
+        except Exception:  # on crafted or cut-off files Gradio and Pillow raise whatever they stumble over
+            raise UserError("the drawing is damaged or cut off") from None
     files = {"background": data.background, "composite": data.composite}
     paths: dict[str, Any] = {name: file and file.path for name, file in files.items()}
     return paths | {"layers": [layer.path for layer in data.layers]}

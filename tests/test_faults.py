@@ -23,7 +23,7 @@ SETTINGS = os.environ | {"OMP_NUM_THREADS": "1"}  # sums in another order would 
 RUN = [
     *("--data", "sample", "--no-dedupe", "--pens", "1", "--image-size", "16", "--batch-size", "128"),
     *("--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}', "--epochs", "4"),
-    *("--mixup", "0.2", "--cutmix", "0.5", "--drop-rate", "0.2", "--outliers", "0.02"),
+    *("--mixup", "0.2", "--cutmix", "0.5", "--drop-rate", "0.2", "--outliers", "0.02", "--no-report"),
     *(
         "--precision",
         "fp32",

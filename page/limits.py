@@ -1,0 +1,142 @@
+"""What clients that are no browsers may ask of the page: bodies end, storage is bounded, a mistake is a sentence."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import HTTPException
+from fastapi.responses import JSONResponse
+from gradio.components.base import server
+from gradio.components.image_editor import AcceptBlobs, EditorDataBlobs
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hwr import UserError
+from hwr.picture import opened
+
+MOST_JSON = 2**20  # bytes: what the page sends is a thousandth of it
+ENVELOPE = 2**16  # bytes around a file that is uploaded
+MOST_LAYERS = 4  # of a drawing: the page's have one
+MOST_DRAWN = 2**22  # pixels of a drawing, and bytes of its file: a pad of 280 x 280 points on any screen
+MOST_KEPT = 2**26  # bytes of drawings that wait for their answer: the oldest go first
+
+
+class TooLargeError(Exception):
+    """A body that goes on for too long."""
+
+
+class Guard:
+    """ASGI middleware: what is too large, and what Gradio stumbles over, is refused without a stack trace.
+
+    ``most_bytes`` are of an uploaded file. Parts of uploads that were broken off, which Gradio leaves in ``folder``,
+    are deleted after ``seconds``.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int, folder: Path, seconds: float) -> None:
+        self.app, self.most_bytes, self.folder, self.seconds = app, most_bytes, folder, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See https://asgi.readthedocs.io."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = Exchange(receive, send, self._most(scope))
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            if not exchange.too_large:
+                print(f"{scope['path'][:200]!r}: {type(error).__name__}: {str(error)[:200]!r}", file=sys.stderr)
+            with suppress(Exception):  # the connection may be past saying anything
+                await self._refuse(exchange, scope, receive, send)
+
+    async def _refuse(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        if exchange.begun:
+            await send({"type": "http.response.body"})  # the end of what can be said
+            return
+        said = f"at most {exchange.most:,} bytes" if exchange.too_large else "this request cannot be answered"
+        status = 413 if exchange.too_large else 400
+        await JSONResponse({"detail": said}, status, {"Connection": "close"})(scope, receive, send)
+
+    def _most(self, scope: Scope) -> int:
+        """Bytes that the body may have."""
+        if not dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data"):
+            return MOST_JSON
+        forget(self.folder, self.seconds)
+        return self.most_bytes + ENVELOPE
+
+
+def guard(most_bytes: int, folder: Path, seconds: float) -> Middleware:
+    """The middleware as FastAPI takes it."""
+    return Middleware(Guard, most_bytes=most_bytes, folder=folder, seconds=seconds)
+
+
+class Exchange:
+    """A request and its answer. A body of more than ``most`` bytes ends both, whatever is made of the error."""
+
+    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+        self._receive, self._send, self.most = receive, send, most
+        self._received, self.begun = 0, False
+
+    @property
+    def too_large(self) -> bool:
+        """More came than is taken."""
+        return self._received > self.most
+
+    async def receive(self) -> Message:
+        """See ASGI."""
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self.too_large:
+            raise TooLargeError
+        return message
+
+    async def send(self, message: Message) -> None:
+        """See ASGI."""
+        if self.too_large and not self.begun:
+            raise TooLargeError
+        self.begun = True
+        await self._send(message)
+
+
+def forget(folder: Path, seconds: float) -> None:
+    """Delete the parts of uploads that nobody has added to for so long."""
+    for part in folder.glob("tmp*"):
+        with suppress(OSError):
+            if part.is_file() and time.time() - part.stat().st_mtime > seconds:
+                part.unlink()
+
+
+def bound(pad: gr.Sketchpad) -> None:
+    """Let a pad take only such drawings as it makes itself, and keep only so many that nobody asks about."""
+    accept, kept = pad.accept_blobs, pad.blob_storage
+
+    def accept_blobs(data: AcceptBlobs) -> Any:
+        try:
+            _require_drawing(data)
+            accept(data)
+        except (LookupError, TypeError, ValueError) as error:  # UserError is one
+            said = str(error) if isinstance(error, UserError) else "this is no drawing of the page"
+            raise HTTPException(400, said) from None
+        while sum(map(_size, list(kept.values()))) > MOST_KEPT:
+            kept.pop(next(iter(kept)), None)
+
+    pad.accept_blobs = server(accept_blobs)
+
+
+def _require_drawing(data: AcceptBlobs) -> None:
+    content, index = data.files[0][1], str(data.data.get("index") or 0)
+    if len(content) > MOST_DRAWN or (index != "null" and not 0 <= int(index) < MOST_LAYERS):
+        raise UserError("this is no drawing of the page: it is too large")
+    with opened(BytesIO(content), "the drawing") as image:
+        if image.width * image.height > MOST_DRAWN:
+            raise UserError("this is no drawing of the page: it has too many pixels")
+
+
+def _size(drawing: EditorDataBlobs) -> int:
+    return sum(len(part or b"") for part in (drawing.background, drawing.composite, *drawing.layers))

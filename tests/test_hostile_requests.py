@@ -1,0 +1,148 @@
+"""Hostile requests and command lines get an answer or a clear refusal; slow and endless clients hold nobody up."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import app
+from benchmarks.hostile import visits, words
+from benchmarks.hostile.running import Refusal, run
+from hwr import UserError, cli
+from hwr.options import TrainConfig
+from page import limits
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=20)
+MORE = 2**24  # bytes that lie in the buffers of the system between two processes
+SLOW = 30  # clients that send a byte now and then
+
+
+@pytest.fixture(scope="module")
+def visited(page_url: str, page_log: Path) -> visits.Page:
+    return visits.Page(page_url, page_log)
+
+
+@pytest.fixture(scope="module")
+def sketch(visited: visits.Page) -> dict[str, object]:
+    drawn = visits.file(visited.uploaded(visits.seeds()[1][1]))
+    return {"background": None, "layers": [drawn], "composite": None}
+
+
+def test_odd_requests_are_answered_or_refused(visited: visits.Page) -> None:
+    tallies = run(visits.cases(visited, seed=0, n=12), visited.log.parent, local=False)
+    assert [line for tally in tallies.values() for line in tally.other] == []
+    assert tallies["HTTP: drawings"].answered, "the pad's own drawing is none"
+    assert all(tally.refused for tally in tallies.values())
+
+
+def test_odd_command_lines_are_parsed_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tallies = run(words.cases(seed=0, n=60), tmp_path)
+    assert [line for tally in tallies.values() for line in tally.other] == []
+    assert tallies["command line: train.py"].answered and tallies["command line: python -m hwr"].answered
+    assert list(tmp_path.iterdir()) == []
+
+
+@FIXED
+@given(
+    st.lists(
+        st.sampled_from(("--data", "--epochs", "--lr", "--out", "predict", "--")) | st.text(max_size=9), max_size=4
+    )
+)
+def test_any_words_are_parsed_or_refused(given_words: list[str]) -> None:
+    for parse in (words.train, words.hwr):
+        try:
+            words.carry_out(parse, given_words)
+        except Refusal as refused:
+            assert str(refused).count("\n") == 1
+
+
+# --- the page: what was found so ---
+
+
+def test_slow_clients_hold_nobody_up(visited: visits.Page, sketch: dict[str, object]) -> None:
+    def seconds() -> float:
+        begun = time.monotonic()
+        visited.answer("predict", {"data": [sketch, "digits"]})
+        return time.monotonic() - begun
+
+    alone = min(seconds() for _ in range(3))
+    with visits.slow(visited, SLOW) as send_a_byte:
+        beside = []
+        for _ in range(3):
+            send_a_byte()
+            beside.append(seconds())
+            send_a_byte()
+    assert min(beside) < 3 * alone + 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "most"), [(visits.FORM, app.MOST_BYTES + limits.ENVELOPE), (visits.JSON, limits.MOST_JSON)]
+)
+def test_a_body_without_an_end_is_refused(visited: visits.Page, headers: dict[str, str], most: int) -> None:
+    status, sent = visits.endless(visited, headers, 3 * most + 4 * MORE)
+    assert status == 413
+    assert sent < 3 * most + MORE
+
+
+def test_parts_of_uploads_that_were_broken_off_are_deleted(tmp_path: Path) -> None:
+    for name, age in (("tmpold", 700), ("tmpnew", 0), ("kept", 700)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    (tmp_path / "tmpfolder").mkdir()
+    limits.forget(tmp_path, 600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "tmpfolder", "tmpnew"]
+
+
+def test_drawings_that_nobody_asks_about_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gradio as gr
+    from gradio.components.image_editor import AcceptBlobs
+
+    drawn = visits.seeds()[1][1]
+    monkeypatch.setattr(limits, "MOST_KEPT", 3 * len(drawn))
+    pad = gr.Sketchpad()
+    limits.bound(pad)
+    for name in "abcde":
+        blob = {"type": "composite", "index": None, "file": b"", "id": name}
+        pad.accept_blobs(AcceptBlobs(data=blob, files=[("blob", drawn)]))  # type: ignore[arg-type]
+    assert list(pad.blob_storage) == ["c", "d", "e"]
+
+
+def test_no_request_gets_past_the_queue(visited: visits.Page, sketch: dict[str, object]) -> None:
+    reply = visited.ask("POST", f"{visits.API}/run/predict", b'{"data": [null, "digits"]}', visits.JSON)
+    assert reply.status == 404
+
+
+def test_an_alphabet_that_is_no_word_is_refused(visited: visits.Page) -> None:
+    drawn = visits.file(visited.uploaded(visits.seeds()[0][1]))
+    with pytest.raises(Refusal, match="no alphabet"):
+        visited.answer("read", {"data": [drawn, ["digits"]]})
+
+
+# --- command lines: what was found so ---
+
+
+@pytest.mark.parametrize("flag", ["--lr", "--degrees", "--weights", "--mixup", "--smoothing"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_number_that_is_none_is_refused_by_its_flag(flag: str, value: str) -> None:
+    with pytest.raises(Refusal, match=flag):
+        words.carry_out(words.train, [flag, value])
+
+
+def test_deep_arguments_are_no_json() -> None:
+    with pytest.raises(UserError, match="not JSON"):
+        TrainConfig(model_args="[" * 100_000)
+
+
+def test_a_long_message_loses_its_middle(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train.py", "--data", "a", "--epochs", "b" * 5000])
+    with pytest.raises(SystemExit):
+        cli.run(lambda options: None, TrainConfig, "")
+    said = capsys.readouterr().err
+    assert len(said) < cli.LONGEST + 50
+    assert said.endswith("--help lists all flags\n")
