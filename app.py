@@ -11,24 +11,29 @@ import importlib.util
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from hwr import Recognizer, UnavailableError, UserError, cli
 from hwr.config import Alphabet
 from hwr.feedback import Feedback
-from page import drawing, layout
+from page import drawing, layout, limits
 from page.answers import TOP, Answers, Drawing, Pupil, as_json, lessons, several, spoken, verdict
 from page.layout import EXAMPLES, Parts
 from page.received import files_of, path_of, refusals, sketch_of
+from page.social import Card
 from page.words import say, still
 
 AT_ONCE = 4  # an answer takes milliseconds of all cores: more at once would only wait for each other
+WAITING = 100  # more are told that the page is busy: these wait for seconds already
 FORGOTTEN = (60, 600)  # seconds: how often files of visitors are looked for, and how old those are that go
+GRACE = 5  # seconds that requests have to be answered in when the page is stopped
 STOPPED = 143  # exit status: 128 + SIGTERM, as shells count
 MOST_BYTES = 20 * 2**20  # of an uploaded file
 VISIT = 3600  # seconds for which a page that is left open remembers what it was taught and shown
@@ -64,34 +69,39 @@ def build(recognizer: Recognizer, feedback: Feedback | None = None) -> gr.Blocks
     with page:
         parts = layout.parts(recognizer, feedback.notice if feedback else "")
         connect(page, parts, Answers(recognizer, feedback))
-    page.queue(default_concurrency_limit=AT_ONCE)
+    page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING, api_open=False)
     return page
 
 
 def connect(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
-    """All events of the page. ``drawn`` and ``pupil`` are one visitor's, and nobody else's."""
+    """All events of the page. ``drawn``, ``pupil`` and ``looking`` are one visitor's, and nobody else's."""
     drawn = gr.State(Drawing(), time_to_live=VISIT)
     pupil = gr.State(Pupil(), time_to_live=VISIT)
+    looking = gr.State(False, time_to_live=VISIT)  # and not the checkbox, which programs would have to give
+    limits.bound(parts.pad)
     again, predict = answering(answers, parts.pad)
     teach, forget = teaching(answers)
     shown = [parts.answer, parts.note, parts.view, parts.several, parts.spoken, drawn]
     memory = [pupil, parts.learnt, parts.forget]
+    asked = [drawn, parts.alphabet, pupil, looking]
 
     parts.pad.change(
         predict,
-        [parts.pad, parts.alphabet, pupil],
+        [parts.pad, parts.alphabet, pupil, looking],
         shown,
         api_name="predict",
         preprocess=False,
         show_progress="hidden",
     )
-    parts.alphabet.input(again, [drawn, parts.alphabet, pupil], shown, **QUIET)
+    parts.alphabet.input(again, asked, shown, **QUIET)
     parts.clear.click(None, js=CLEAR, **QUIET)
     parts.examples.click(lambda index: as_sketch(EXAMPLES[index]), parts.examples, parts.pad, **QUIET)
     lesson = [parts.said, parts.donate, drawn, pupil]
     taught = gr.on([parts.teach.click, parts.said.submit], teach, lesson, [*memory, parts.said], **QUIET)
-    for learnt in (taught, parts.forget.click(forget, None, memory, **QUIET)):
-        learnt.success(again, [drawn, parts.alphabet, pupil], shown, **QUIET)
+    forgotten = parts.forget.click(forget, None, memory, **QUIET)
+    looked = parts.look.input(lambda wanted: wanted, parts.look, looking, **QUIET)
+    for event in (taught, forgotten, looked):
+        event.success(again, asked, shown, **QUIET)
     found = [parts.found, parts.text]
     parts.photo.input(photo(answers), [parts.photo, parts.alphabet, pupil], found, preprocess=False, **QUIET)
     gr.api(reading(answers.recognizer), api_name="read")
@@ -104,19 +114,19 @@ def answering(answers: Answers, pad: gr.Sketchpad) -> tuple[Callable[..., Any], 
     A sketch can be fetched once only, so a change of the alphabet cannot ask for it again.
     """
 
-    def shown(drawn: Drawing, request: gr.Request | None) -> tuple[Any, ...]:
-        view = drawing.view(drawn.seen)
+    def again(
+        drawn: Drawing, alphabet: Alphabet, pupil: Pupil, looking: bool, request: gr.Request | None
+    ) -> tuple[Any, ...]:
+        drawn = answers.again(drawn, alphabet, pupil)
+        view = drawing.view(drawn.seen, answers.saliency(drawn, alphabet, pupil) if looking else None)
         return drawn.answer.probabilities, verdict(drawn, request), view, several(drawn), spoken(drawn, request), drawn
 
-    def again(drawn: Drawing, alphabet: Alphabet, pupil: Pupil, request: gr.Request) -> tuple[Any, ...]:
-        return shown(answers.again(drawn, alphabet, pupil), request)
-
     def predict(
-        sketch: dict[str, Any] | None, alphabet: Alphabet, pupil: Pupil, request: gr.Request
+        sketch: dict[str, Any] | None, alphabet: Alphabet, pupil: Pupil, looking: bool, request: gr.Request
     ) -> tuple[Any, ...]:
         """The likeliest characters of a sketch of one; the alphabet is digits, letters or all."""
         with refusals(*files_of(sketch)):
-            return shown(answers.to_sketch(sketch_of(pad, sketch), alphabet, pupil), request)
+            return again(answers.drawn(sketch_of(pad, sketch)), alphabet, pupil, looking, request)
 
     return again, predict
 
@@ -201,8 +211,8 @@ def main(options: Options) -> None:
     if options.mcp and importlib.util.find_spec("mcp") is None:
         raise UserError('--mcp needs a package that is not installed: pip install "gradio[mcp]"')
     feedback = Feedback.opened(options.feedback, options.feedback_repo)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # as a Space is stopped: what was given is sent first
     page = build(recognizer_for(options.model), feedback)
+    signal.signal(signal.SIGTERM, lambda *_: stop(page))  # as a Space is stopped: what was given is sent first
     theme = gr.themes.Soft(
         primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
@@ -212,7 +222,6 @@ def main(options: Options) -> None:
             server_port=options.port,
             theme=theme,
             css=(PAGE / "style.css").read_text(encoding="utf-8"),
-            head=(PAGE / "head.html").read_text(encoding="utf-8"),
             i18n=still,
             max_file_size=MOST_BYTES,
             mcp_server=options.mcp,
@@ -220,6 +229,9 @@ def main(options: Options) -> None:
             run_history=False,
             ssr_mode=False,
             footer_links=["api", "settings"],
+            app_kwargs={
+                "middleware": [limits.guard(MOST_BYTES, Path(page.GRADIO_CACHE), FORGOTTEN[1]), Middleware(Card)]
+            },
         )
     except (OSError, OverflowError) as error:
         address = f"{options.host or 'this machine'}, port {options.port or 'any'}"
@@ -227,6 +239,15 @@ def main(options: Options) -> None:
     finally:
         if feedback is not None:
             feedback.close()
+
+
+def stop(page: gr.Blocks) -> NoReturn:
+    """End the process once what was asked is answered, or GRACE is over; who asks now is told that it is busy."""
+    queue, end = page._queue, time.monotonic() + GRACE
+    queue.max_size = 0
+    while any(list(queue.pending_event_ids_session.values())) and time.monotonic() < end:
+        time.sleep(0.02)
+    sys.exit(STOPPED)
 
 
 def _path(name: str | None) -> Path | None:

@@ -28,7 +28,7 @@ VARIABLE = "HWR_MODEL"
 LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
 
 OURS = ("hwr", "page")  # packages of the project
-ASSETS = (".css", ".html", ".js")  # of the page
+ASSETS = (".css", ".html", ".js", ".png")  # of the page
 PACKAGES = {"cv2": "opencv-python-headless", "gradio_client": "gradio", "PIL": "pillow"}  # import name -> brought by
 COMPANIONS = {"timm": "torchvision"}  # imported by another package, so with a floor of ours too
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the Hub knows

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
 
 from hwr import Recognizer, UserError, personal
 from hwr.config import Alphabet
@@ -58,11 +60,11 @@ class Answers:
     def __init__(self, recognizer: Recognizer, feedback: Feedback | None = None) -> None:
         self.recognizer, self.feedback = recognizer, feedback
 
-    def to_sketch(self, picture: Any, alphabet: Alphabet, pupil: Pupil) -> Drawing:
-        """A picture and what it says. Raises UserError for what is no picture."""
+    def drawn(self, picture: Any) -> Drawing:
+        """A picture, not yet answered. Raises UserError for what is no picture."""
         ink, config = to_ink(picture), self.recognizer.config
         seen = fit(ink, config, is_ink=True) if config.ink and ink is not None else self.recognizer.see(picture)
-        return self.again(Drawing(cropped(ink), seen), alphabet, pupil)
+        return Drawing(cropped(ink), seen)
 
     def again(self, drawn: Drawing, alphabet: Alphabet, pupil: Pupil) -> Drawing:
         """One character if it looks like one; several, if they can be told apart; or else what it may be."""
@@ -72,6 +74,13 @@ class Answers:
         if drawn.ink is not None and not answer.confident:
             reading = believable(recognizer.read(painted(drawn.ink), alphabet, TOP))
         return Drawing(drawn.ink, drawn.seen, answer, reading)
+
+    def saliency(self, drawn: Drawing, alphabet: Alphabet, pupil: Pupil) -> NDArray[np.float32] | None:
+        """Which ink the answer to one character hangs on, float32 (S, S); None where there is no such answer."""
+        if drawn.seen is None or drawn.reading is not None:
+            return None
+        best = next(iter(drawn.answer.probabilities))
+        return (pupil.recognizer or self.recognizer).saliency(drawn.seen, best, alphabet)
 
     def to_photo(self, path: Path, alphabet: Alphabet, pupil: Pupil) -> Reading:
         """Everything that is written in a photo. Raises UserError for what is no picture."""

@@ -10,13 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from hwr.picture import DRAFT_SIZE, MAX_SIDE, Gray, shrink
+from hwr.picture import DRAFT_SIZE, MAX_SIDE, Gray, opened, reduced, shrink
 from hwr.reading import Character, Reading
 
 SMALL_SIDE = 640  # pixels of the picture of a drawing that boxes lie on
 LISTED = 3  # answers of each of several characters
+GLOW = np.array([32, 64, 255])  # BGR: darker than white, for those who see no red
+LEAST = 0.2  # nats: an answer that loses less than that wherever ink is erased hangs on none
 QUALITY = 80  # of a JPEG that is looked at once
 
 
@@ -27,10 +29,18 @@ def embedded(picture: NDArray[np.uint8], form: str = "png") -> str:
     return f"data:image/{form};base64,{content}"
 
 
-def view(seen: Gray | None) -> str:
-    """What the network sees."""
-    inside = "" if seen is None else f"<img alt='' src='{embedded(seen)}'>"
-    return f"<div class='seen'>{inside}</div>"
+def view(seen: Gray | None, saliency: NDArray[np.float32] | None = None) -> str:
+    """What the network sees, and, if it is known, which of the ink its answer hangs on, in nats, (S, S)."""
+    if seen is None:
+        return "<div class='seen'></div>"
+    picture = seen if saliency is None else glowing(seen, saliency)
+    return f"<div class='seen'><img alt='' src='{embedded(picture)}'></div>"
+
+
+def glowing(seen: Gray, saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """White ink on black, GLOW where it matters most: uint8 BGR (S, S, 3)."""
+    share = saliency / max(float(saliency.max()), LEAST)
+    return np.rint(seen[..., None] * (1 + share[..., None] * (GLOW / 255 - 1))).astype(np.uint8)
 
 
 def of_ink(ink: Gray) -> str:
@@ -40,9 +50,9 @@ def of_ink(ink: Gray) -> str:
 
 def of_photo(path: Path) -> str:
     """A photo as it is looked at, upright and without what else its file says. It was read before: it is no bomb."""
-    with Image.open(path) as image:
+    with opened(str(path), path.name) as image:
         image.draft("RGB", DRAFT_SIZE)
-        upright = ImageOps.exif_transpose(image).convert("RGB")
+        upright = ImageOps.exif_transpose(reduced(image)).convert("RGB")
     upright.thumbnail((MAX_SIDE, MAX_SIDE))
     return embedded(np.asarray(upright)[:, :, ::-1], "jpeg")
 

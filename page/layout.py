@@ -25,6 +25,7 @@ class Parts(NamedTuple):
 
     pad: gr.Sketchpad
     view: gr.HTML
+    look: gr.Checkbox
     note: gr.HTML
     clear: gr.Button
     alphabet: gr.Radio
@@ -77,6 +78,7 @@ def pad_and_view() -> dict[str, Any]:
         with gr.Column(elem_id="seen"):
             found["view"] = gr.HTML(drawing.view(None), label="View", elem_id="view")
             gr.HTML(still("view"), label="Caption", elem_id="caption")
+            found["look"] = gr.Checkbox(label=still("look"), container=False, elem_id="look")
         with gr.Column(min_width=200):
             found["note"] = gr.HTML(say("blank"), label="Note", elem_id="note")
             found["clear"] = gr.Button(still("clear"))

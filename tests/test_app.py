@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -207,6 +208,21 @@ def test_two_endpoints_are_for_programs_and_both_are_explained(client: Client) -
     for name, endpoint in api["named_endpoints"].items():
         assert endpoint["description"], name
         assert "alphabet" in [one["parameter_name"] for one in endpoint["parameters"]]
+
+
+def test_who_runs_no_script_sees_the_pages_own_card(page_url: str) -> None:
+    with urlopen(
+        Request(page_url, headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "a.example"}), timeout=60
+    ) as reply:
+        head = reply.read().decode().partition("</head>")[0]
+        assert reply.headers["content-type"].startswith("text/html")
+    assert "<title>Read my handwriting</title>" in head
+    assert re.findall(r'og:title" content="(.*?)"', head) == ["Read my handwriting"]
+    assert re.findall(r'og:image" content="(.*?)"', head) == ["https://a.example/card.png"]
+    assert 'name="description" content="Draw a character' in head
+    assert "header-image.jpg" not in head
+    with urlopen(f"{page_url}/card.png", timeout=60) as reply:
+        assert Image.open(reply).size == (1200, 630)
 
 
 def test_the_page_names_its_model(recognizer: Recognizer) -> None:

@@ -43,6 +43,37 @@ def test_the_model_view_follows_the_drawing(page: Page, recognizer: Recognizer) 
     assert page.evaluate("document.querySelector('#view img').naturalWidth") == recognizer.config.image_size
 
 
+def test_what_the_answer_hangs_on_is_shown_on_request(page: Page) -> None:
+    colours = """() => {
+      const image = document.querySelector("#view img"), canvas = document.createElement("canvas");
+      const context = canvas.getContext("2d");
+      context.drawImage(image, 0, 0);
+      const pixels = context.getImageData(0, 0, image.naturalWidth, image.naturalHeight).data;
+      return pixels.some((value, i) => i % 4 === 0 && value > pixels[i + 2] + 60);
+    }"""
+    choose(page, "digits")
+    draw(page, SEVEN)
+    page.wait_for_selector("#view img")
+    assert not page.evaluate(colours), "off until it is asked for"
+    look = page.get_by_label("what it went by")
+    look.check()
+    page.wait_for_function(colours)
+    choose(page, "letters")
+    page.wait_for_function(colours)
+    look.uncheck()
+    page.wait_for_function(f"!({colours})()")
+
+
+def test_a_busy_page_says_so_and_answers_the_next_stroke(page: Page) -> None:
+    busy = {"status": 503, "json": {"detail": "Queue is full."}}
+    page.route("**/queue/join*", lambda route: route.fulfill(**busy))
+    draw(page, A[:1])
+    page.get_by_text("currently busy").first.wait_for()
+    page.unroute("**/queue/join*")
+    draw(page, A[1:])
+    assert wait_until(page, bool)
+
+
 @pytest.mark.parametrize("button", ["button:has-text('Clear')", "#pad .top-panel > button:last-of-type"])
 def test_clearing_leaves_no_answer_and_the_pen_in_the_hand(page: Page, button: str) -> None:
     draw(page, SEVEN)
@@ -68,6 +99,19 @@ def test_undo_removes_the_last_stroke_and_redo_brings_it_back(page: Page) -> Non
     assert wait_until(page, lambda found: found == one_stroke) == one_stroke
     page.get_by_title("Redo").click()
     assert wait_until(page, lambda found: found == two_strokes) == two_strokes
+
+
+def test_the_keyboard_alone_draws(page: Page) -> None:
+    choose(page, "digits")
+    page.locator("#pad canvas").first.focus()
+    for keys in ("ArrowUp " * 8 + "ArrowLeft " * 5, "Space", "ArrowRight " * 10 + "ArrowDown ArrowLeft ArrowDown " * 7):
+        for key in keys.split():
+            page.keyboard.press(key)
+    assert page.inner_text("#pen") == "pen down"
+    page.keyboard.press("Space")
+    assert first(page, "7") == "7"
+    page.keyboard.press("Tab")
+    assert page.locator("#pen").count() == 0, "the pen is shown where it can be moved"
 
 
 def test_another_alphabet_answers_the_same_drawing(page: Page) -> None:

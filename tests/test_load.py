@@ -1,0 +1,76 @@
+"""More visitors than the page can serve: they are refused politely, nobody gets another's answer, and it recovers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+import app
+from benchmarks import load, serving
+from benchmarks.load import Sketch, Tally
+from benchmarks.serving import Served
+
+SMALL = "import app; app.AT_ONCE, app.WAITING = 1, 2; app.main(app.Options())"
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Served]:
+    """The page, with room for two in its queue."""
+    with serving.served("-c", SMALL) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def sketches() -> list[Sketch]:
+    found = load.drawings(str(load.PENS), 24)
+    assert all(not load.same(one.answer or {}, other.answer or {}) for one in found for other in found if one != other)
+    return found
+
+
+def visits(server: Served, sketches: list[Sketch], n: int, strokes: int) -> Tally:
+    tally = Tally()
+    asyncio.run(load.visits(server.url, sketches, n, tally, pause=0, most=strokes))
+    return tally
+
+
+def test_a_crowd_is_refused_without_a_stack_trace_and_then_served(small: Served, sketches: list[Sketch]) -> None:
+    crowd = visits(small, sketches, 12, 3)
+    assert crowd.refused > 0
+    assert len(crowd.seconds) > 0
+    one = visits(small, sketches, 1, 3)
+    assert (len(one.seconds), one.refused) == (3, 0)
+    for tally in (crowd, one):
+        assert (tally.lost, tally.wrong, tally.unreachable) == ([], [], 0)
+    assert "Traceback" not in small.log.read_text()
+
+
+def test_a_wrong_visitors_answer_would_be_found(small: Served, sketches: list[Sketch]) -> None:
+    swapped = [sketches[0]._replace(answer=sketches[1].answer)]
+    tally = visits(small, swapped, 1, 1)
+    assert len(tally.wrong) == len(tally.seconds) == 1
+
+
+def test_a_stop_finishes_what_was_asked(small: Served, sketches: list[Sketch]) -> None:
+    """The last test of this server."""
+
+    tally = Tally()
+
+    async def run() -> int:
+        drawing = asyncio.create_task(load.visits(small.url, sketches, 3, tally, pause=0))
+        while not tally.seconds:
+            await asyncio.sleep(0.05)
+        small.process.terminate()
+        status = await asyncio.to_thread(small.process.wait, 60)
+        while not tally.unreachable:
+            await asyncio.sleep(0.05)
+        drawing.cancel()
+        return status
+
+    assert asyncio.run(run()) == app.STOPPED
+    assert (tally.lost, tally.wrong) == ([], [])
+    assert "Traceback" not in small.log.read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(small.url, trust_env=False)
