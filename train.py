@@ -15,7 +15,21 @@ import numpy as np
 import torch
 
 import hwr
-from hwr import average, cli, devices, examine, hub, network, prepare, records, report, space, start, training
+from hwr import (
+    average,
+    cli,
+    devices,
+    evaluation,
+    examine,
+    hub,
+    network,
+    prepare,
+    records,
+    report,
+    space,
+    start,
+    training,
+)
 from hwr.config import ModelConfig, UserError
 from hwr.model import count_parameters, freeze, open_stages
 from hwr.options import TrainConfig
@@ -55,6 +69,8 @@ def main(config: TrainConfig) -> None:
             ) from None
         tell(config, measured)
         publish(config)
+        if config.report and sets.tests:
+            evaluate(config, sets, accelerator.device)
 
 
 def check_output(config: TrainConfig) -> None:
@@ -133,6 +149,20 @@ def publish(config: TrainConfig) -> None:
         print(f"Published: {done}")
     if config.restart_space:
         space.restart(config.restart_space)
+
+
+def evaluate(config: TrainConfig, sets: prepare.Sets, device: torch.device) -> None:
+    """The report of the model as it was written. Without it a training is whole all the same."""
+    model, model_config = hub.load(config.out)
+    out = config.out / "evaluation"
+    try:
+        evaluation.evaluate_run(
+            model.to(device), model_config, sets.tests, out, seed=config.seed, title=config.out.name
+        )
+    except UserError as error:
+        print(f"No report: {error}")
+    else:
+        print(f"Report written to {out / evaluation.REPORT}")
 
 
 if __name__ == "__main__":

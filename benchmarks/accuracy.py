@@ -3,15 +3,12 @@
     python -m benchmarks.accuracy --pendigits pendigits_train.npz --write
 
 MNIST, USPS and EMNIST ByClass are downloaded by torchvision unless a file is named. `--write` puts the figures into
-benchmarks/accuracy.json, the README's table and the model's metrics.json.
+benchmarks/accuracy.json and the model's metrics.json; `python -m benchmarks.tables` takes them into the README.
 """
 
 from __future__ import annotations
 
 import json
-import platform
-import re
-import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,20 +17,17 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-import hwr
+from benchmarks import results
 from hwr import Recognizer, cli, hub, outliers, sources, strokes
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import summary
 from hwr.picture import Gray
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "accuracy.json"
-MARK = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end -->)", re.DOTALL)
+RESULTS = results.FOLDER / "accuracy.json"
 CANVAS = 280  # pixels: the sketchpad's
 CHUNK = 4096  # pictures at a time
 EACH = 500  # outliers of each kind
@@ -57,7 +51,7 @@ class Options:
     data_dir: Path = Path("~/.cache/hwr/data")
     """Where downloads are kept."""
     write: bool = False
-    """Update benchmarks/accuracy.json, README.md and the model's metrics.json."""
+    """Update benchmarks/accuracy.json and the model's metrics.json."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +66,15 @@ class Row:
 
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(options.model)
-    results = {row.name: measure(recognizer, row, options.data_dir) for row in rows(options)}
+    measured = {row.name: measure(recognizer, row, options.data_dir) for row in rows(options)}
     strange = rejection(recognizer, options)
-    for name, result in results.items():
+    for name, result in measured.items():
         print(
             f"{name}: {result['accuracy']:.2%} of {result['n']:,}, calibration error {result['calibration_error']:.2%}"
         )
     print(f"rejected: {strange['rejected']:.1%} of {strange['n']:,} outliers; accepted: {strange['accepted']}")
     if options.write:
-        write(hub.BUNDLED if options.model is None else Path(options.model), results, strange)
+        write(hub.BUNDLED if options.model is None else Path(options.model), measured, strange)
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -153,25 +147,17 @@ def picture(source: sources.Source, i: int) -> Gray:
     return sketch
 
 
-def write(folder: Path, results: dict[str, dict[str, float]], strange: dict[str, Any]) -> None:
-    report = {
-        "command": " ".join(["python -m benchmarks.accuracy", *(Path(word).name for word in sys.argv[1:])]),
-        "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "results": results,
-        "rejection": strange,
-    }
-    hub.write(RESULTS, (json.dumps(report, indent=2) + "\n").encode())
+def write(folder: Path, measured: dict[str, dict[str, float]], strange: dict[str, Any]) -> None:
+    report = results.report("accuracy", results=measured, rejection=strange)
+    results.write(RESULTS, report)
     metrics = json.loads((folder / hub.METRICS).read_text())
     hub.write(folder / hub.METRICS, (json.dumps(metrics | {"recognizer": report}, indent=2) + "\n").encode())
     hub.write(folder / hub.CARD, hub.described(folder).encode())
-    readme = ROOT / "README.md"
-    hub.write(readme, MARK.sub(rf"\g<1>{table(results, strange)}\g<2>", readme.read_text(encoding="utf-8")).encode())
 
 
-def table(results: dict[str, dict[str, float]], strange: dict[str, Any]) -> str:
+def table(measured: dict[str, dict[str, float]], strange: dict[str, Any]) -> str:
     lines = ["| test set | n | right | 95 % interval | calibration error |", "|---|---:|---:|---|---:|"]
-    for name, r in results.items():
+    for name, r in measured.items():
         interval = f"{r['accuracy_low']:.2%} to {r['accuracy_high']:.2%}"
         lines.append(f"| {name} | {r['n']:,} | {r['accuracy']:.2%} | {interval} | {r['calibration_error']:.2%} |")
     kinds = ", ".join(f"{name} {share:.0%}" for name, share in strange["by_kind"].items())

@@ -1,22 +1,34 @@
-"""One 280 x 280 sketch through `Recognizer.top_k`, everything included, against the bare forward pass of its network.
+"""`Recognizer` against the bare network: one sketch through `top_k`, many pictures through `probabilities`.
 
-    python -m benchmarks.speed --n 500
+    python -m benchmarks.speed --write benchmarks/speed.json
 
-Both are timed in turn, in one run, so that a busy machine slows both.
+Everything is included for `Recognizer`: decoding, preprocessing, the alphabet. The bare network gets tensors that are
+ready; it is the file of weights as timm builds it, and the same with its BatchNorms folded away, as `Recognizer` uses
+it. All are timed in turn, in one run, so that a busy machine slows all.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
-from hwr import Recognizer, cli, strokes
+from benchmarks import results
+from hwr import Recognizer, cli, hub, sources, strokes
+from hwr.image import to_tensor
+from hwr.picture import Gray
+from hwr.recognizer import BATCH
 
 SEVEN = [np.array([(60, 70), (190, 70), (110, 220)])]
+WARM_UP = 20  # calls of one picture that do not count; of batches it is the first round
+PLAIN, FUSED, SKETCH, WHOLE = "the bare network", "the same, fused", "top_k", "probabilities"
 
 
 @dataclass(frozen=True)
@@ -26,19 +38,61 @@ class Options:
     model: str | None = None
     """Model directory. Default: the bundled model."""
     n: int = 500
-    """Pairs."""
+    """Times that one sketch is read."""
+    data: str = "mnist"
+    """Source of the pictures that are read in batches: its test split."""
+    pictures: int = 10_000
+    """How many of them at most."""
+    rounds: int = 5
+    """Times that these are read."""
+    data_dir: Path = Path("~/.cache/hwr/data")
+    """Where downloads are kept."""
+    write: Path | None = None
+    """JSON file for the results."""
 
 
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(options.model)
-    sketch = editor_value()
-    x = torch.zeros(1, 1, recognizer.config.image_size, recognizer.config.image_size)
+    networks = {PLAIN: hub.load(hub.find(options.model).folder)[0].eval(), FUSED: recognizer.model}
+    source = sources.read(options.data, "test", options.data_dir)
+    pictures = [ink for i in range(min(options.pictures, len(source))) if (ink := source.ink(i)) is not None]
+    found = {
+        "sketch": {"n": options.n, "milliseconds": one_sketch(recognizer, networks, options.n)},
+        "batches": {
+            "n": options.rounds,
+            "pictures": len(pictures),
+            "per_second": batches(recognizer, networks, pictures, options.rounds),
+        },
+    }
+    print("\n".join(said(found)))
+    if options.write:
+        results.write(options.write, results.report("speed", results=found))
+
+
+def one_sketch(recognizer: Recognizer, networks: Mapping[str, torch.nn.Module], n: int) -> dict[str, float]:
+    """Milliseconds, medians."""
+    sketch, x = editor_value(), torch.zeros(1, 1, recognizer.config.image_size, recognizer.config.image_size)
+    calls: dict[str, Callable[[], object]] = {name: partial(network, x) for name, network in networks.items()}
     with torch.inference_mode():
-        bare, whole = pairs(lambda: recognizer.model(x), lambda: recognizer.top_k(sketch), options.n)
-    print(
-        f"n = {options.n}, {torch.get_num_threads()} threads, torch {torch.__version__}: "
-        f"bare forward pass {bare * 1e3:.2f} ms, top_k {whole * 1e3:.2f} ms (medians), ratio {whole / bare:.2f}"
-    )
+        found = in_turn(calls | {SKETCH: lambda: recognizer.top_k(sketch)}, n, WARM_UP)
+    return {name: 1000 * seconds for name, seconds in found.items()}
+
+
+def batches(
+    recognizer: Recognizer, networks: Mapping[str, torch.nn.Module], pictures: list[Gray], n: int
+) -> dict[str, float]:
+    """Pictures a second, medians."""
+    seen = [one for one in map(recognizer.see, pictures) if one is not None]
+    x = to_tensor(np.stack(seen), recognizer.config)
+    calls: dict[str, Callable[[], object]] = {name: partial(forward, network, x) for name, network in networks.items()}
+    with torch.inference_mode():
+        found = in_turn(calls | {WHOLE: lambda: recognizer.probabilities(pictures)}, n, warm_up=1)
+    return {name: len(pictures) / seconds for name, seconds in found.items()}
+
+
+def forward(network: torch.nn.Module, x: torch.Tensor) -> None:
+    for batch in x.split(BATCH):
+        network(batch)
 
 
 def editor_value() -> dict[str, object]:
@@ -50,16 +104,25 @@ def editor_value() -> dict[str, object]:
     return {"background": np.full_like(layer, 255), "layers": [layer], "composite": composite}
 
 
-def pairs(first: Callable[[], object], second: Callable[[], object], n: int) -> tuple[float, float]:
-    """Median seconds of two functions called in turn, after a warm-up."""
-    times = np.zeros((n + 20, 2))
-    for row in times:
-        for column, function in enumerate((first, second)):
+def in_turn(calls: Mapping[str, Callable[[], object]], n: int, warm_up: int) -> dict[str, float]:
+    """Median seconds of functions called one after the other, ``n`` times, after ``warm_up`` times."""
+    times = np.zeros((warm_up + n, len(calls)))
+    for row in tqdm(times, "rounds", leave=False, disable=None):
+        for column, function in enumerate(calls.values()):
             start = time.perf_counter()
             function()
             row[column] = time.perf_counter() - start
-    medians = np.median(times[20:], axis=0)
-    return float(medians[0]), float(medians[1])
+    return dict(zip(calls, np.median(times[warm_up:], axis=0).tolist(), strict=True))
+
+
+def said(found: dict[str, Any]) -> list[str]:
+    one, many = found["sketch"]["milliseconds"], found["batches"]["per_second"]
+    return [
+        f"one sketch, n = {found['sketch']['n']}: " + ", ".join(f"{name} {ms:.2f} ms" for name, ms in one.items()),
+        f"{found['batches']['pictures']:,} pictures, n = {found['batches']['n']}: "
+        + ", ".join(f"{name} {rate:,.0f}/s" for name, rate in many.items())
+        + f"; {many[WHOLE] / many[PLAIN]:.0%} of the bare network, {many[WHOLE] / many[FUSED]:.0%} of the fused one",
+    ]
 
 
 if __name__ == "__main__":

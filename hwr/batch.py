@@ -15,11 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
 from hwr.config import Alphabet, UserError
-from hwr.picture import Gray
+from hwr.picture import Gray, opened
 from hwr.recognizer import BATCH, Recognizer
 from hwr.rows import Csv, Done, Format, Json, Records, Row, Table, repair
 
@@ -230,8 +230,6 @@ def _from_standard_input() -> Image.Image:
     data = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UserError(f"standard input is too large: at most {MOST_BYTES // 2**20} MiB are read")
-    try:
-        return Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = "empty" if not data else "too large" if isinstance(error, Image.DecompressionBombError) else "none"
-        raise UserError(f"standard input: expected a picture, and it is {reason}") from None
+    if not data:
+        raise UserError("standard input: expected a picture, and it is empty")
+    return opened(io.BytesIO(data), "standard input")

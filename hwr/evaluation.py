@@ -18,17 +18,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import hwr
-from hwr import document, hub, measures, metrics
+from hwr import document, hub, labelled, measures, metrics
 from hwr.config import ModelConfig, UserError
 from hwr.corruptions import CORRUPTIONS, LIMIT, Corruption, page
 from hwr.data import InkSet, load
-from hwr.image import fit, to_tensor
+from hwr.image import fit
 from hwr.measures import Measures
 from hwr.picture import Gray
 
 KIND = "hwr evaluation"
 RESULTS, TABLES, REPORT = "evaluation.json", "evaluation.md", "report.html"
-BATCH = 512  # pictures a forward pass
 
 
 def evaluate(
@@ -117,15 +116,9 @@ def measure(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int
     }
 
 
-@torch.inference_mode()
-def _logits(model: torch.nn.Module, config: ModelConfig, images: NDArray[np.uint8], name: str) -> torch.Tensor:
+def _logits(model: torch.nn.Module, config: ModelConfig, images: NDArray[np.uint8], name: str = "") -> torch.Tensor:
     """Calibrated logits (N, C) of fitted pictures, on the CPU."""
-    device = next(model.parameters()).device
-    model.eval()
-    batches = range(0, len(images), BATCH)
-    bar = tqdm(batches, name, leave=False, disable=None if len(batches) > 1 else True)
-    found = [model(to_tensor(images[i : i + BATCH], config).to(device)).float().cpu() for i in bar]
-    return torch.cat(found) / config.temperature
+    return labelled.logits(model, torch.from_numpy(images)[:, None], config, name=name) / config.temperature
 
 
 def corrupted(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int, seed: int) -> Measures:
@@ -141,7 +134,7 @@ def corrupted(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: i
         if not severity and untouched:
             return untouched[0]
         seen = _seen(pages, corruption, severity, config, seed)
-        logits = _logits(model, config, np.stack([np.zeros_like(some.images[0]) if s is None else s for s in seen]), "")
+        logits = _logits(model, config, np.stack([np.zeros_like(some.images[0]) if s is None else s for s in seen]))
         blank = torch.tensor([one is None for one in seen])
         right = metrics.hits(logits[:, present], allowed[:, present]) & ~blank
         low, high = metrics.wilson(int(right.sum()), len(right))

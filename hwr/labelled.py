@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from hwr.config import ModelConfig
 from hwr.data import InkSet
@@ -55,17 +56,30 @@ def predict(
 
     Several processes share the work; each sample is seen by exactly one of them, and all get all answers.
     """
-    model.eval()
     state: Any = PartialState()
-    batches = torch.arange(len(data)).split(BATCH)
+    batches = data.images.split(BATCH)
     mine = range(state.process_index, len(batches), state.num_processes)
-    answers = [(i, _forward(model, data.pixels(batches[i]), config, size).cpu()) for i in mine]
+    answers = [(i, logits(model, batches[i], config, size)) for i in mine]
     found = dict(answer for process in gather(answers) for answer in process)
     return torch.cat([found[i] for i in range(len(batches))]), data.allowed[data.labels].cpu()
+
+
+@torch.inference_mode()
+def logits(
+    model: torch.nn.Module, images: torch.Tensor, config: ModelConfig, size: int = 0, name: str = ""
+) -> torch.Tensor:
+    """Logits (N, C) of fitted pictures, uint8 (N, 1, S, S), in float32, on the CPU: in this process alone.
+
+    The model sees them at ``size`` pixels, if that is not 0. ``name`` is of a bar that shows the progress.
+    """
+    device = next(model.parameters(), images).device
+    bar = tqdm(images.split(BATCH), name, leave=False, disable=None if name and len(images) > BATCH else True)
+    model.eval()
+    return torch.cat([_forward(model, batch.to(device).float().div_(255), config, size).cpu() for batch in bar])
 
 
 def _forward(model: torch.nn.Module, pixels: torch.Tensor, config: ModelConfig, size: int) -> torch.Tensor:
     if size and size != pixels.shape[-1]:
         pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
-    logits: torch.Tensor = model(normalise(pixels, config.mean, config.std))
-    return logits.float()
+    found: torch.Tensor = model(normalise(pixels, config.mean, config.std))
+    return found.float()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,6 +167,8 @@ class RunOptions:
     """auto, cpu, cuda, cuda:1, mps. Several: accelerate launch train.py ..., or torchrun."""
     seed: int = 0
     """Fixes the validation split, the initial weights, the order and the augmentation."""
+    report: bool = True
+    """Measure the model from all sides at the end: OUT/evaluation/report.html. Needs scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,9 @@ class TrainConfig(
         """Raise UserError for values that cannot train anything."""
         if not self.data:
             raise UserError("--data names no source: expected at least one, such as --data sample")
+        for name, value in vars(self).items():
+            if not all(isfinite(x) for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, float)):
+                raise UserError(f"{flag(name)} {value}: expected a number that is finite")
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UserError(f"{flag(name)} {getattr(self, name)}: expected at least {least}")
@@ -234,7 +240,7 @@ class TrainConfig(
             more = json.loads(self.model_args or "{}")
             if not isinstance(more, dict):
                 raise ValueError("an object was expected")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 f"--model-args {self.model_args}: not JSON such as '{{\"stem_width\": 32}}': {error}"
             ) from None

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 
-from benchmarks import accuracy, personal, robustness, speed, training
+from benchmarks import accuracy, engines, folder, personal, plain, robustness, speed, startup, training
 from hwr import Recognizer, data, hub, sources
 from hwr.config import DIGITS, ModelConfig, UserError
 from hwr.options import TrainConfig
@@ -55,12 +56,93 @@ def test_tilt_is_clockwise() -> None:
     np.testing.assert_allclose(robustness.turned(up, 90)[1], [10, 0], atol=1e-9)
 
 
-def test_speed_compares_in_pairs() -> None:
+def test_speed_is_compared_in_turn() -> None:
     calls: list[str] = []
-    first, second = speed.pairs(lambda: calls.append("a"), lambda: calls.append("b"), 5)
+    found = speed.in_turn({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 5, warm_up=20)
     assert "".join(calls) == "ab" * 25
-    assert first >= 0 <= second
+    assert found["a"] >= 0 <= found["b"]
     assert Recognizer.from_pretrained().top_k(speed.editor_value(), 1, "digits").keys() == {"7"}
+
+
+def test_batches_are_counted_in_pictures_a_second(recognizer: Recognizer) -> None:
+    pictures = [np.pad(np.full((20, 6), 255, np.uint8), 8)] * 3
+    found = speed.batches(recognizer, {speed.PLAIN: recognizer.model}, pictures, 1)
+    assert set(found) == {speed.PLAIN, speed.WHOLE}
+    assert all(0 < rate < 1e5 for rate in found.values())
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (200, 150)])
+def test_engines_get_dark_ink_on_white_paper_with_a_margin(shape: tuple[int, int]) -> None:
+    ink = np.pad(np.full(shape, 255, np.uint8), ((3, 40), (0, 9)))
+    page = engines.laid_out(ink, engines.Layout(48, 0.25))
+    assert page.shape == (48, 48)
+    rows, columns = np.nonzero(page < 128)
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == 24
+    assert rows.min() + rows.max() == pytest.approx(47, abs=1)
+    assert columns.min() + columns.max() == pytest.approx(47, abs=1)
+
+
+def test_engines_answer_within_the_alphabet_where_they_can() -> None:
+    names, line = ["", "1", "l", "7"], np.array([[0.9, 0.01, 0.5, 0.02], [0.1, 0.03, 0.8, 0.04]])
+    assert engines.likeliest(line[:, None], names, "0123456789") == "7"
+    assert engines.likeliest(line, names, "abcdefghijklm") == "l"
+    assert [engines.said(text, "digits") for text in ("7\n", " a1", "", "x")] == [7, 1, None, None]
+    assert engines.said("b", "letters") == engines.said("B", "letters") == 1
+
+
+def test_every_reader_is_asked_about_the_same_pictures(recognizer: Recognizer) -> None:
+    options = engines.Options(mnist="sample", n=6)
+    sample = engines.sample("digits", options.mnist, "test", "digits", options.n, options)
+    asked: list[int] = []
+    blind = engines.Engine(lambda page: "7", lambda page: asked.append(len(page)))
+    found = engines.measure(recognizer, {"blind": lambda _: blind}, {"blind": engines.Layout(32, 0.1)}, sample)
+    assert asked == [32] * 6
+    assert found["readers"]["blind"]["accuracy"] == pytest.approx(sample.right.count(7) / 6)
+    assert found["readers"]["hwr"]["accuracy"] >= 5 / 6
+
+
+def test_the_size_with_which_an_engine_reads_most_is_found() -> None:
+    options = engines.Options(mnist="sample", n=4)
+    sample = engines.sample("digits", options.mnist, "train", "digits", options.n, options)
+    answers = iter(sample.right * 99)
+
+    def make(alphabet: str) -> engines.Engine:
+        def read(page: np.ndarray) -> str:
+            answer = next(answers)
+            return str(answer) if len(page) == 64 else ""
+
+        return engines.Engine(read, read)
+
+    assert engines.best_layout(make, [sample]).side == 64
+
+
+def test_the_page_is_asked_as_programs_ask_it(page_url: str) -> None:
+    assert '"label": "5"' in startup.ask(page_url, ["digits"])
+    with pytest.raises(UserError, match="has no answer"):
+        startup.ask(page_url, ["greek"])
+
+
+def test_the_plain_page_asks_the_bare_network() -> None:
+    found = plain.predict(timm.create_model(f"local-dir:{plain.WEIGHTS}", pretrained=True).eval(), speed.editor_value())
+    assert tuple(found) == hub.load(hub.BUNDLED)[1].labels
+    assert sum(found.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_starts_are_compared_pair_by_pair() -> None:
+    pairs = [(4.0, 2.0), (9.0, 3.0), (5.0, 5.0)]
+    starts = [{"page": startup.Start(a, 100 * a), "plain": startup.Start(b, 100 * b)} for a, b in pairs]
+    found = startup.summary(starts)
+    assert found["seconds"] == {"page": 5.0, "plain": 3.0, "ratio": 2.0}
+    assert found["mebibytes"]["page"] == 500.0
+    assert "ratio 2.00" in startup.said(found)
+
+
+def test_a_command_that_fails_measures_nothing(tmp_path: Path) -> None:
+    folder.fill(tmp_path, 3)
+    assert len(list(tmp_path.glob("*.png"))) == 3
+    assert folder.most_memory(["true"]) > 0
+    with pytest.raises(UserError, match="ended with status 1"):
+        folder.most_memory(["false"])
 
 
 def test_a_hand_is_learnt_from_the_first_samples_of_every_class() -> None:

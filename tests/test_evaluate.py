@@ -113,7 +113,7 @@ def test_the_report_agrees_with_the_model_and_is_whole(
     written = json.loads((out / evaluation.RESULTS).read_text())
     assert {path.name for path in out.iterdir()} == set(written["files"])
     assert all((out / name).read_bytes().startswith(b"\x89PNG") for name in written["files"] if name.endswith("png"))
-    logits = evaluation._logits(network, CONFIG, ink.images, "")
+    logits = evaluation._logits(network, CONFIG, ink.images)
     allowed = ink.membership(LABELS)[torch.from_numpy(ink.labels)]
     one = found["sets"]["bars"]
     assert one["summary"]["accuracy"] == pytest.approx(metrics.accuracy(logits, allowed))
@@ -151,7 +151,7 @@ def test_sources_are_read_as_training_reads_them(tmp_path: Path) -> None:
     found = evaluation.evaluate([str(PENS)], str(model), tmp_path / "report", tmp_path, limit=0)
     network, config = hub.load(model)
     ink = data.load(str(PENS), "test", config, tmp_path)
-    logits = evaluation._logits(network, config, ink.images, "")
+    logits = evaluation._logits(network, config, ink.images)
     allowed = ink.membership(config.labels)[torch.from_numpy(ink.labels)]
     present = allowed.any(0)
     (one,) = found["sets"].values()

@@ -218,7 +218,7 @@ def test_training_starts_from_the_hub_and_ends_there(folder: Path, tmp_path: Pat
         server.create(REPO)
         commit = server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
         flags = ["--init", f"{REPO}@{commit}", "--epochs", "1", "--out", str(tmp_path / "run"), "--no-dedupe"]
-        flags += ["--push", "owner/tuned", "--finetune", "head"]
+        flags += ["--push", "owner/tuned", "--finetune", "head", "--no-report"]
         done = subprocess.run(
             [sys.executable, "train.py", *flags], cwd=ROOT, env=server.env("hf_write"), capture_output=True, text=True
         )

@@ -59,7 +59,8 @@ def test_two_processes_measure_every_picture_exactly_once(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_two_processes_train_a_part_of_the_network(tmp_path: Path) -> None:
-    flags = ["--no-dedupe", "--epochs", "2", "--image-size", "16", "--device", "cpu", "--finetune", "gradual"]
+    flags = ["--no-dedupe", "--no-report", "--epochs", "2", "--image-size", "16", "--device", "cpu"]
+    flags += ["--finetune", "gradual"]
     flags += ["--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}', "--batch-size", "512"]
     done = launch("train.py", *flags, "--out", str(tmp_path / "model"))
     assert done.returncode == 0, done.stderr
@@ -68,7 +69,7 @@ def test_two_processes_train_a_part_of_the_network(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_reach_the_result_of_one(tmp_path: Path) -> None:
-    flags = ["--no-dedupe", "--epochs", "6", "--image-size", "32", "--device", "cpu"]
+    flags = ["--no-dedupe", "--epochs", "6", "--image-size", "32", "--device", "cpu", "--no-report"]
     flags += ["--architecture", "resnet18", "--model-args", '{"channels": [16, 32, 64, 128]}']
     one = subprocess.run(
         [sys.executable, "train.py", *flags, "--out", str(tmp_path / "one")],

@@ -16,15 +16,19 @@ import pytest
 from PIL import Image
 
 import train
-from hwr import Recognizer, cli, hub, sources
+from hwr import Recognizer, cli, evaluation, hub, sources
 from hwr.options import TrainConfig
 from hwr.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
+SMALL = [
+    *("--epochs", "1", "--image-size", "16", "--device", "cpu"),
+    *("--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}'),
+]
 
 
 def test_the_sample_trains_a_model_that_reads_digits_it_never_saw(tmp_path: Path) -> None:
-    command = [sys.executable, "train.py", "--out", str(tmp_path / "model"), "--epochs", "8"]
+    command = [sys.executable, "train.py", "--out", str(tmp_path / "model"), "--epochs", "8", "--no-report"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stderr
     assert "near-duplicates of the test set sample removed from training" in done.stdout
@@ -101,8 +105,7 @@ def test_a_model_that_cannot_be_written_is_finished_from_its_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     out, write = tmp_path / "model", hub.write
-    flags = ["--no-dedupe", "--epochs", "1", "--image-size", "16", "--device", "cpu", "--out", str(out)]
-    flags += ["--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}']
+    flags = [*SMALL, "--no-report", "--no-dedupe", "--out", str(out)]
 
     def full(path: Path, content: bytes) -> None:
         if path.name == hub.WEIGHTS:
@@ -118,6 +121,33 @@ def test_a_model_that_cannot_be_written_is_finished_from_its_checkpoint(
     monkeypatch.setattr(sys, "argv", ["train.py", *flags, "--resume"])
     cli.run(train.main, TrainConfig, train.__doc__, RECIPES)
     assert len(Recognizer.from_pretrained(out).labels()) == 62
+
+
+@pytest.mark.parametrize("scikit_learn", [True, False])
+def test_a_run_ends_with_a_report_and_is_whole_without_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, scikit_learn: bool
+) -> None:
+    for i in range(12):
+        file = tmp_path / "mine" / ("test" if i < 6 else "train") / "ab"[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture = np.full((20, 20), 255, np.uint8)
+        picture[4:16, 4 : 8 + i % 2 * 8] = 10 * i
+        Image.fromarray(picture).save(file)
+    if not scikit_learn:
+        monkeypatch.setattr(evaluation, "find_spec", lambda name: None)
+    monkeypatch.setattr(evaluation, "CORRUPTIONS", {})
+    out, data = tmp_path / "model", ["--data", str(tmp_path / "mine"), "--batch-size", "4", "--no-dedupe"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *SMALL, *data, "--validation", "0", "--out", str(out)])
+    cli.run(train.main, TrainConfig, train.__doc__, RECIPES)
+    assert Recognizer.from_pretrained(out).labels() == ("a", "b")
+    said = capsys.readouterr().out.splitlines()[-1]
+    if not scikit_learn:
+        assert said == "No report: an evaluation needs scikit-learn: pip install scikit-learn"
+        return
+    measured = json.loads((out / "evaluation" / evaluation.RESULTS).read_text())
+    assert measured["model"]["sha256"] == json.loads((out / hub.CONFIG).read_text())["hwr"]["sha256"]
+    assert measured["sets"]["mine"]["summary"]["n"] == 6
+    assert said.endswith(str(out / "evaluation" / evaluation.REPORT))
 
 
 def test_unknown_flags_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,42 @@
+"""What a benchmark measured, as a JSON file that says by which command, with which versions, on which machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+
+import hwr
+from hwr import hub
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
+
+
+def report(name: str, **found: Any) -> dict[str, Any]:
+    """The results of ``python -m benchmarks.NAME`` with all that a reader needs to judge them."""
+    return {
+        "command": " ".join([f"python -m benchmarks.{name}", *(Path(word).name for word in sys.argv[1:])]),
+        "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
+        "machine": f"{processor()}, {torch.get_num_threads()} threads",
+        **found,
+    }
+
+
+def processor() -> str:
+    """The processor's name where the system tells it, or else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def write(path: Path, found: dict[str, Any]) -> None:
+    """Atomically."""
+    hub.write(path, (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode())

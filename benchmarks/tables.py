@@ -1,0 +1,179 @@
+"""The README's tables, written from what the benchmarks measured: benchmarks/*.json.
+
+    python -m benchmarks.tables           # write them
+    python -m benchmarks.tables --check   # say which of them are others
+
+A table stands between <!-- NAME --> and <!-- end -->, where NAME.json is its file. All that is between is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import accuracy, engines, reading, results, speed
+from hwr import UserError, cli, hub
+
+README = results.ROOT / "README.md"
+WRITE = "write them with python -m benchmarks.tables"
+PLACE = re.compile(r"<!-- (?P<name>[a-z_]+) -->\n(?P<table>.*?)<!-- end -->", re.DOTALL)
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to do."""
+
+    check: bool = False
+    """Write nothing: fail if a table is not that of its file."""
+
+
+def main(options: Options) -> None:
+    text = README.read_text(encoding="utf-8")
+    made = filled(text, results.FOLDER)
+    if not options.check:
+        hub.write(README, made.encode())
+    elif differing := [a["name"] for a, b in zip(places(text), places(made), strict=True) if a["table"] != b["table"]]:
+        raise UserError(f"tables of README.md that are not those of the results: {', '.join(differing)}; {WRITE}")
+    for name in sorted(name for name in TABLES if (results.FOLDER / f"{name}.json").exists()):
+        if f"<!-- {name} -->" not in text:
+            print(f"{name}.json has no place in README.md: put <!-- {name} --> and <!-- end --> on lines of their own")
+
+
+def places(text: str) -> Iterable[re.Match[str]]:
+    return PLACE.finditer(text)
+
+
+def filled(text: str, folder: Path) -> str:
+    """A text with all its tables as the JSON files in ``folder`` have them. Raises UserError where one is missing."""
+
+    def table(place: re.Match[str]) -> str:
+        name = place["name"]
+        if name not in TABLES:
+            raise UserError(f"<!-- {name} -->: expected the name of a table, one of {', '.join(TABLES)}")
+        try:
+            report = json.loads((folder / f"{name}.json").read_bytes())
+        except FileNotFoundError:
+            raise UserError(f"<!-- {name} -->: there is no {name}.json in {folder.name}") from None
+        return f"<!-- {name} -->\n{TABLES[name](report)}\n<!-- end -->"
+
+    return PLACE.sub(table, text)
+
+
+# --- tables ---
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is text and whose others are numbers."""
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|".join(["", "---", *("---:" for _ in head[1:]), ""]), *lines[1:]])
+
+
+def with_source(table: str, report: Report, n: int = 0) -> str:
+    """A table over a line that says how it was measured; ``n`` is what medians are of."""
+    medians = [f"Medians of {n:,}"] if n else []
+    made = ", ".join([*medians, report["machine"], *(f"{k} {v}" for k, v in report["versions"].items())])
+    return f"{table}\n\n{made}: `{report['command']}`."
+
+
+def of_accuracy(report: Report) -> str:
+    return accuracy.table(report["results"], report["rejection"]).rstrip()
+
+
+def of_engines(report: Report) -> str:
+    n = max(row["n"] for row in report["results"].values())
+    used = report | {"versions": report["versions"] | report["engines"]}
+    return with_source(engines.table(report["results"]), used, n)
+
+
+def of_reading(report: Report) -> str:
+    return reading.table(report["results"])
+
+
+def of_speed(report: Report) -> str:
+    sketch, many = report["results"]["sketch"], report["results"]["batches"]
+    one, rates = sketch["milliseconds"], many["per_second"]
+    pictures = f"{many['pictures']:,} pictures, {speed.WHOLE}"
+    rows = [
+        (f"one sketch, {speed.SKETCH}", *(f"{one[name]:.2f} ms" for name in (speed.PLAIN, speed.FUSED, speed.SKETCH))),
+        (pictures, *(f"{rates[name]:,.0f} /s" for name in (speed.PLAIN, speed.FUSED, speed.WHOLE))),
+    ]
+    return with_source(markdown(("", speed.PLAIN, speed.FUSED, "everything included"), rows), report, sketch["n"])
+
+
+def of_startup(report: Report) -> str:
+    found = report["results"]
+    units = {"seconds": ("to the first answer", "{:.2f} s"), "mebibytes": ("peak memory", "{:.0f} MiB")}
+    rows = [
+        (name, *(form.format(found[field][page]) for page in ("page", "plain")), f"{found[field]['ratio']:.2f}")
+        for field, (name, form) in units.items()
+    ]
+    return with_source(markdown(("", "`app.py`", "plain page, bare ResNet", "ratio"), rows), report, found["n"])
+
+
+def of_folder(report: Report) -> str:
+    rows = [
+        (f"{int(n):,}", f"{row['per_second']:,.0f}", f"{row['mebibytes']:.0f} MiB")
+        for n, row in report["results"].items()
+    ]
+    return with_source(markdown(("pictures in a folder", "a second", "peak memory"), rows), report)
+
+
+def of_page(report: Report) -> str:
+    found = report["results"]
+    rows = [
+        (name, *(f"{found[page][field]:.0f} ms" for page in ("page", "trivial")), f"{found[f'ratio_{field}']:.2f}")
+        for name, field in (("median", "median"), ("95th percentile", "p95"))
+    ]
+    head = ("end of a stroke to its answer", "page", "trivial page", "ratio")
+    return with_source(markdown(head, rows), report, found["n"])
+
+
+def of_load(report: Report) -> str:
+    head = ("page", "answers", "a second", "median", "95th percentile", "refused", "errors", "wrong", "memory")
+    rows = [
+        (
+            *(name, f"{row['answers']:,}", f"{row['per_second']:.1f}", f"{row['median']:.2f} s", f"{row['p95']:.2f} s"),
+            *(f"{row['refused']:,}", str(len(row["lost"]) + row["unreachable"]), str(len(row["wrong"]))),
+            f"{row['memory']['warm']:.0f} to {row['memory']['end']:.0f} MiB",
+        )
+        for name, row in report["results"].items()
+    ]
+    return with_source(markdown(head, rows), report)
+
+
+def of_personal(report: Report) -> str:
+    plans = report["results"] if "samples of every class" in report["results"] else {"": report["results"]}
+    rows = [
+        (
+            f"{count} {plan}".strip(),
+            *(f"{row['writers']} {row['pictures']:,} {row['before']:.1%} {row['after']:.1%}".split()),
+            *(str(row["better"]), str(row["worse"]), f"{row['seconds']:.2f} s"),
+        )
+        for plan, counts in plans.items()
+        for count, row in counts.items()
+    ]
+    return markdown(("learnt from", "writers", "pictures", "before", "after", "better", "worse", "time"), rows)
+
+
+TABLES: dict[str, Callable[[Report], str]] = {
+    "accuracy": of_accuracy,
+    "engines": of_engines,
+    "folder": of_folder,
+    "load": of_load,
+    "page": of_page,
+    "personal": of_personal,
+    "personal_refined": of_personal,
+    "personal_session": of_personal,
+    "reading": of_reading,
+    "speed": of_speed,
+    "startup": of_startup,
+}
+
+if __name__ == "__main__":
+    cli.run(main, Options, __doc__)
