@@ -165,16 +165,18 @@ def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> S
 
 def _offsets(path: Path, arrays: dict[str, NDArray[Any]], key: str, end: int) -> NDArray[np.int64]:
     """Where each of several parts begins, and the end of the last."""
-    offsets = _integers(path, arrays, key, arrays[key].size)
+    offsets = _integers(path, arrays, key, arrays[key].size, "in one row")
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != end or (offsets[1:] <= offsets[:-1]).any():
         raise UserError(f"{path}: {key} must rise from 0 to {end}")
     return offsets
 
 
-def _integers(path: Path, arrays: dict[str, NDArray[Any]], key: str, n: int) -> NDArray[np.int64]:
+def _integers(
+    path: Path, arrays: dict[str, NDArray[Any]], key: str, n: int, what: str = "one per sample"
+) -> NDArray[np.int64]:
     found = arrays[key]
     if found.dtype.kind not in "iu" or found.shape != (n,):
-        raise UserError(f"{path}: {key} must be integers, ({n},); got {found.dtype} {found.shape}")
+        raise UserError(f"{path}: {key} must be integers, ({n},), {what}; got {found.dtype} {found.shape}")
     return found.astype(np.int64)
 
 
