@@ -70,11 +70,11 @@ def write(
 ) -> str:
     """The card of a model directory as Markdown, from its config, training notes and metrics.
 
-    ``repo`` is the "owner/name" that the examples load from. ``license`` is an identifier of the Hub; without one,
-    weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: model.onnx lies beside the
-    card. ``plots``: names of pictures beside it.
+    ``repo`` is the "owner/name" that the examples load from. ``license`` is an identifier of the Hub; without one, here
+    or in the notes, weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: model.onnx
+    lies beside the card. ``plots``: names of pictures beside it.
     """
-    chosen = license or _default_license(notes)
+    chosen = license or str(notes.get("license", "")) or _default_license(notes)
     card = ModelCard.from_template(
         _metadata(config, notes, measured, chosen),
         template_str=TEMPLATE.read_text(encoding="utf-8"),

@@ -183,6 +183,12 @@ def test_a_licence_is_assumed_only_where_all_data_allow_it(training: dict[str, A
     assert "published under cc-by-4.0" in chosen
 
 
+def test_a_licence_that_the_config_names_is_taken() -> None:
+    notes = {"training": {"data": ["mnist"], "init": "runs/mine"}}
+    assert ModelCard(card.write(TINY, notes, {})).data.license is None
+    assert ModelCard(card.write(TINY, notes | {"license": "cc0-1.0"}, {})).data.license == "cc0-1.0"
+
+
 def test_data_behind_the_start_are_attributed_too() -> None:
     text = card.write(TINY, {"training": {"data": ["my_hand"], "init": "bundled"}}, {})
     assert "my_hand: not known to this card" in text
