@@ -14,7 +14,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,13 @@ from tqdm import tqdm
 import hwr
 from benchmarks.composing import Composed, Gap, Hand, compose, hand_of, photo
 from benchmarks.personal import held_out
-from hwr import Recognizer, UserError, cli, hub, sources, start
+from hwr import Recognizer, UserError, cli, hub, sources, start, strokes
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import wilson
 from hwr.picture import Gray
 
 NEIGHBOURS = 24  # samples in a row that are taken for one hand where the file names no writers
+ONE_SIZE = 6.0  # times as high or as low as the hand usually writes
 APART: tuple[Gap, ...] = ("wide", "near")
 
 
@@ -109,8 +110,14 @@ def hands(source: sources.Source, characters: Collection[str], writers: Collecti
     nameless = len(np.unique(source.groups)) == len(source)
     groups = source.groups[known] // NEIGHBOURS if nameless else source.groups[known]
     asked = sorted(set(groups.tolist()) & set(groups.tolist() if writers is None else writers))
-    rows = [known[groups == group].tolist() for group in asked]
+    rows = [of_one_size(known[groups == group].tolist(), source.trajectory) for group in asked]
     return [hand_of([names[i] for i in row], [source.trajectory(i) for i in row]) for row in rows if len(row) > 1]
+
+
+def of_one_size(rows: list[int], trajectory: Callable[[int], strokes.Strokes]) -> list[int]:
+    """Samples that fit into one line: some writers of UNIPEN change their scale many times over."""
+    spans = np.array([max(np.ptp(np.concatenate(trajectory(i)), axis=0).max(), 1) for i in rows])
+    return np.array(rows)[np.abs(np.log(spans / np.median(spans))) <= np.log(ONE_SIZE)].tolist() if rows else rows
 
 
 def strings(row: Row) -> Iterator[tuple[Composed, NDArray[np.uint8]]]:

@@ -28,6 +28,8 @@ SURE = 6.0  # ... in nats below this: a character's own are about 7, those of tw
 CUT = 0.35  # cutting through a stroke before it ...
 TOUCH = 1.5  # ... and once a line, that its characters touch at all: 1 to 3 read alike, more costs touching ones
 GAP = 8.0  # a line's height of white inside
+UNDER = 4.0  # a line's height that it reaches under what is before it, ...
+LEANING = 0.5  # ... beyond so much, which slanting neighbours do: what stands above each other is one sign
 WIDE = 1.0  # a line's height more than one of width
 LOW = 2.5  # being as low as nothing: dots and scraps are no characters
 LOW_SIDE = 0.45  # of the line's height, from which on a character is not too low
@@ -74,7 +76,7 @@ def costs(found: Pieces, line: Line, some: Iterable[Run], against: Mapping[Run, 
 
 
 def cost(found: Pieces, line: Line, run: Run, doubt: float) -> float:
-    """What speaks against a run, in nats: ``doubt`` of it, a cut before it, gaps inside, its being low or wide.
+    """What speaks against a run, in nats: ``doubt`` of it, how it joins what is before, gaps inside, low or wide.
 
     A long run stands against several short ones, whose doubts add up: so its own counts more.
     """
@@ -84,7 +86,8 @@ def cost(found: Pieces, line: Line, run: Run, doubt: float) -> float:
     wide, side = (right - left) / line.height, max(bottom - top, right - left) / line.height
     gaps = sum(max(joint.gap, 0) for joint in joints[1:])
     shape = GAP * gaps + WIDE * max(wide - 1, 0) + LOW * max(1 - side / LOW_SIDE, 0)
-    return float(np.sqrt(len(joints))) * doubt + CUT * joints[0].cut + shape
+    before = CUT if joints[0].cut else UNDER * max(-joints[0].gap - LEANING, 0)
+    return float(np.sqrt(len(joints))) * doubt + before + shape
 
 
 def best_way(line: Line, priced: dict[Run, float]) -> list[Run]:

@@ -38,7 +38,7 @@ def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
     try:
         _check_arguments(config)
         return timm.create_model(config.architecture, num_classes=len(config.labels), **args)
-    except UserError:
+    except (UserError, OSError):  # pretrained weights that cannot be had are an OSError
         raise
     except Exception as error:  # timm and torch raise whatever they stumble over
         reason = f"{reprlib.repr(args)}: {str(error)[:200]}"
