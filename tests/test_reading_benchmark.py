@@ -158,7 +158,15 @@ def test_samples_without_writers_are_one_hand_with_their_neighbours(tmp_path: Pa
         np.savez(tmp_path / "nameless.npz", **{key: pens[key] for key in pens.files if key != "writer"})
     source = sources.read(str(tmp_path / "nameless.npz"), "test", Path())
     found = reading.hands(source, DIGITS + LETTERS)
-    assert [len(hand.names) for hand in found] == [reading.NEIGHBOURS] * (len(source) // reading.NEIGHBOURS)
+    assert len(found) == len(source) // reading.NEIGHBOURS
+    assert max(len(hand.names) for hand in found) == reading.NEIGHBOURS
+
+
+def test_samples_of_quite_another_size_are_left_out() -> None:
+    line = [np.array([(0.0, 0.0), (0.0, 1.0)])]
+    sizes = [10.0, 12.0, 11.0, 100.0, 1.0, 55.0]
+    assert reading.of_one_size([0, 1, 2, 3, 4, 5], lambda i: [line[0] * sizes[i]]) == [0, 1, 2, 5]
+    assert reading.of_one_size([], lambda i: line) == []
 
 
 def test_only_writers_that_the_model_never_saw_are_read(tmp_path: Path) -> None:
