@@ -29,7 +29,11 @@ LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
 
 OURS = ("hwr", "page")  # packages of the project
 ASSETS = (".css", ".html", ".js", ".png")  # of the page
-PACKAGES = {"cv2": "opencv-python-headless", "gradio_client": "gradio", "PIL": "pillow"}  # import name -> brought by
+PACKAGES = {  # import name -> brought by
+    **dict.fromkeys(("gradio_client", "fastapi", "starlette"), "gradio"),
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+}
 COMPANIONS = {"timm": "torchvision"}  # imported by another package, so with a floor of ours too
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the Hub knows
 MOST = 60  # characters of a short_description

@@ -76,7 +76,7 @@ def test_a_config_with_any_value_describes_a_model_that_can_be_or_is_refused(nam
     ("changes", "words"),
     [
         ({"images": np.zeros((6, 0, 10), np.uint8)}, r"images must be uint8 \(N, H, W\)"),
-        ({"labels": np.array(list("010101"))}, r"labels must be integers, \(6,\); got <U1"),
+        ({"labels": np.array(list("010101"))}, r"labels must be integers, \(6,\), one per sample; got <U1"),
         ({"labels": np.array([0, 1, 0, 1, 0, np.nan])}, "labels must be integers"),
         ({"labels": np.array([0, 1, 0, 1, 0, 2**31])}, "indices into its 2 classes"),
         ({"labels": np.array([0, 1, 0, 1, 0, -(2**31)])}, "indices into its 2 classes"),

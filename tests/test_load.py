@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -30,9 +32,15 @@ def sketches() -> list[Sketch]:
     return found
 
 
+def completed(work: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns, run in a thread of its own: Playwright's loop may still be running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def visits(server: Served, sketches: list[Sketch], n: int, strokes: int) -> Tally:
     tally = Tally()
-    asyncio.run(load.visits(server.url, sketches, n, tally, pause=0, most=strokes))
+    completed(load.visits(server.url, sketches, n, tally, pause=0, most=strokes))
     return tally
 
 
@@ -69,7 +77,7 @@ def test_a_stop_finishes_what_was_asked(small: Served, sketches: list[Sketch]) -
         drawing.cancel()
         return status
 
-    assert asyncio.run(run()) == app.STOPPED
+    assert completed(run()) == app.STOPPED
     assert (tally.lost, tally.wrong) == ([], [])
     assert "Traceback" not in small.log.read_text()
     with pytest.raises(httpx.ConnectError):
