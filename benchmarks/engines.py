@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from benchmarks import results
 from benchmarks.accuracy import answer_of, picture
-from hwr import Recognizer, UserError, cli, sources
+from hwr import Recognizer, UserError, cli, downloads, sources
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import wilson
 from hwr.picture import Gray
@@ -128,7 +128,7 @@ def trials(options: Options) -> Iterator[Sample]:
     yield sample("letters", options.trial, "train", "letters", options.tried, options)
 
 
-def sample(name: str, data: str, split: sources.Split, alphabet: Alphabet, n: int, options: Options) -> Sample:
+def sample(name: str, data: str, split: downloads.Split, alphabet: Alphabet, n: int, options: Options) -> Sample:
     """``n`` pictures of an alphabet, drawn by the seed."""
     source = sources.read(data, split, options.data_dir)
     right = np.array([-1 if (a := answer_of(t[0], ANSWERS[alphabet])) is None else a for t in source.targets])

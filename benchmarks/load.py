@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import platform
 import random
 import sys
 import time
@@ -23,16 +22,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import gradio as gr
 import httpx
 import numpy as np
 import psutil  # type: ignore[import-untyped]
-import torch
 
-import hwr
-from benchmarks import serving
+from benchmarks import results, serving
 from benchmarks.serving import Served
-from hwr import Recognizer, UserError, cli, hub, sources, strokes
+from hwr import Recognizer, UserError, cli, sources, strokes
 from page.answers import TOP
 from page.layout import CANVAS
 
@@ -92,13 +88,13 @@ class Form(NamedTuple):
 def main(options: Options) -> None:
     sketches = drawings(options.pens, options.visitors * EACH)
     blind = [sketch._replace(answer=None) for sketch in sketches]
-    results = {}
+    measured = {}
     for name, command, drawn in (("page", serving.APP, sketches), ("trivial", serving.TRIVIAL, blind)):
         with serving.served(*command) as server:
-            results[name] = measure(server, drawn, options)
-        print(line(name, results[name]))
+            measured[name] = measure(server, drawn, options)
+        print(line(name, measured[name]))
     if options.write:
-        hub.write(options.write, (json.dumps(report(results), indent=2) + "\n").encode())
+        results.write(options.write, results.report("load", "gradio", results=measured))
 
 
 def drawings(pens: str, n: int) -> list[Sketch]:
@@ -279,15 +275,6 @@ def line(name: str, found: dict[str, Any]) -> str:
         f"{len(found['lost']) + found['unreachable']} errors, {len(found['wrong'])} wrong; "
         f"memory {memory['warm']:.0f} MiB warm, {memory['end']:.0f} MiB at the end"
     )
-
-
-def report(results: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "command": " ".join(["python -m benchmarks.load", *(Path(word).name for word in sys.argv[1:])]),
-        "versions": {"hwr": hwr.__version__, "gradio": gr.__version__, "torch": torch.__version__},
-        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
-        "results": results,
-    }
 
 
 if __name__ == "__main__":

@@ -9,27 +9,21 @@ mouse until the answer is in the document. Gradio itself waits 30 ms, exports th
 
 from __future__ import annotations
 
-import json
-import platform
 import shutil
 import statistics
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 from tqdm import tqdm
 
-import hwr
-from benchmarks import serving
-from hwr import UserError, cli, hub, sources, strokes
+from benchmarks import results, serving
+from hwr import UserError, cli, sources, strokes
 
 PENS = serving.ROOT / "tests" / "data" / "pens.npz"
 CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage"]
@@ -78,10 +72,10 @@ def main(options: Options) -> None:
             [time_of(page, drawn[i % len(drawn)]) for page in pages]
             for i in tqdm(range(WARM_UP + options.n), leave=False)
         ]
-    results = summary(np.array(times[WARM_UP:]))
-    print(line(results))
+    found = summary(np.array(times[WARM_UP:]))
+    print(line(found))
     if options.write:
-        hub.write(options.write, (json.dumps(report(results), indent=2) + "\n").encode())
+        results.write(options.write, results.report("page", "gradio", results=found))
 
 
 def single_strokes(pens: str) -> Iterator[NDArray[np.float64]]:
@@ -159,25 +153,14 @@ def summary(times: NDArray[np.float64]) -> dict[str, Any]:
     return found
 
 
-def line(results: dict[str, Any]) -> str:
+def line(found: dict[str, Any]) -> str:
     """All of it in one line."""
-    shown = [
-        f"{name} {results[name]['median']:.0f} ms (p95 {results[name]['p95']:.0f})" for name in ("page", "trivial")
-    ]
+    shown = [f"{name} {found[name]['median']:.0f} ms (p95 {found[name]['p95']:.0f})" for name in ("page", "trivial")]
     return (
-        f"end of a stroke to its answer, n = {results['n']}: {', '.join(shown)}; "
-        f"ratio {results['ratio_median']:.2f} (p95 {results['ratio_p95']:.2f}), "
-        f"{results['difference_median']:.0f} ms more (median of pairs)"
+        f"end of a stroke to its answer, n = {found['n']}: {', '.join(shown)}; "
+        f"ratio {found['ratio_median']:.2f} (p95 {found['ratio_p95']:.2f}), "
+        f"{found['difference_median']:.0f} ms more (median of pairs)"
     )
-
-
-def report(results: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "command": " ".join(["python -m benchmarks.page", *(Path(word).name for word in sys.argv[1:])]),
-        "versions": {"hwr": hwr.__version__, "gradio": gr.__version__, "torch": torch.__version__},
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "results": results,
-    }
 
 
 if __name__ == "__main__":

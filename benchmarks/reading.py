@@ -9,10 +9,7 @@ what perfect segmentation would give: how often the very same characters, drawn 
 
 from __future__ import annotations
 
-import json
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,15 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-import hwr
+from benchmarks import results
 from benchmarks.composing import Composed, Gap, Hand, compose, hand_of, photo
 from benchmarks.personal import held_out
-from hwr import Recognizer, UserError, cli, hub, sources, start, strokes
+from hwr import Recognizer, UserError, cli, sources, start, strokes
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import wilson
 from hwr.picture import Gray
@@ -74,16 +69,10 @@ class Row:
 
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(start.folder_of(options.model))
-    results = {row.name: measure(recognizer, replace(row, first=options.first)) for row in rows(options)}
-    print(table(results))
+    read = {row.name: measure(recognizer, replace(row, first=options.first)) for row in rows(options)}
+    print(table(read))
     if options.write:
-        report = {
-            "command": " ".join(["python -m benchmarks.reading", *(Path(word).name for word in sys.argv[1:])]),
-            "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-            "results": results,
-        }
-        hub.write(options.write, (json.dumps(report, indent=2) + "\n").encode())
+        results.write(options.write, results.report("reading", results=read))
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -167,11 +156,11 @@ def read_alone(recognizer: Recognizer, made: Composed, truth: str, alphabet: Alp
     return np.array([labels[i] == name for i, name in zip(found, truth.replace("\n", ""), strict=True)])
 
 
-def table(results: dict[str, dict[str, Any]]) -> str:
+def table(read: dict[str, dict[str, Any]]) -> str:
     """Markdown."""
     head = ("strings", "n", "wholly right", "95 % interval", "right number", "one character alone", "expected", "ms")
     lines = [" | ".join(head), "---|---:|---:|---|---:|---:|---:|---:"]
-    for name, r in results.items():
+    for name, r in read.items():
         interval = f"{r['right_low']:.1%} to {r['right_high']:.1%}"
         shares = f"{r['counted']:.1%} | {r['single']:.2%} | {r['expected']:.1%}"
         lines.append(f"{name} | {r['n']:,} | {r['right']:.1%} | {interval} | {shares} | {r['milliseconds']:.1f}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
 
 
-def report(name: str, **found: Any) -> dict[str, Any]:
-    """The results of ``python -m benchmarks.NAME`` with all that a reader needs to judge them."""
+def report(name: str, *packages: str, **found: Any) -> dict[str, Any]:
+    """The results of ``python -m benchmarks.NAME`` and what a reader needs to judge them; ``packages`` count too."""
+    versions = {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__}
     return {
         "command": " ".join([f"python -m benchmarks.{name}", *(Path(word).name for word in sys.argv[1:])]),
-        "versions": {"hwr": hwr.__version__, "torch": torch.__version__, "timm": timm.__version__},
+        "versions": versions | {package: version(package) for package in packages},
         "machine": f"{processor()}, {torch.get_num_threads()} threads",
         **found,
     }

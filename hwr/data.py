@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hwr.config import ModelConfig, UserError
+from hwr.downloads import Split, Target
 from hwr.image import fit
-from hwr.sources import EMNIST_CAPITALS, Source, Split, Target, names, read
+from hwr.sources import EMNIST_CAPITALS, Source, names, read
 
 CHUNK = 2000  # samples fitted between two moves of the progress bar
 OFTENER = 20.0  # times at most that what is left of a thinned class is seen: more would be learning by heart

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwr.data import InkSet
-from hwr.sources import Target
+from hwr.downloads import Target
 
 CORRELATION = 0.97  # of two fitted pictures from which they may be the same: the fit has aligned them
 CERTAIN = 0.995  # ... and from which they are

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hwr import hub
 from hwr.config import ModelConfig, UserError
+from hwr.downloads import Split
 from hwr.image import fit, to_tensor
 from hwr.picture import Gray
-from hwr.sources import Split, read
+from hwr.sources import read
 
 PICTURES = 1000  # compared at least: of fewer, a rare disagreement would go unseen
 BATCH = 256  # pictures a comparison's forward pass, and fewer in the last: the batch is dynamic

@@ -6,20 +6,18 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import hub_data, hub_files, naming
+from hwr import downloads, hub_data, hub_files, naming
 from hwr.config import DIGITS, LONGEST_LABEL, LOWER, UPPER, UserError, is_label, local
+from hwr.downloads import DOWNLOADS, Split, Target, both_cases
 from hwr.image import to_ink
 from hwr.picture import Gray
 from hwr.strokes import Strokes, sketch
-
-Split = Literal["train", "test"]
-Target = tuple[str, ...]  # the classes a sample may belong to: one, or both cases of a letter
 
 # How often a letter of EMNIST whose case is unknown is a capital. The forms of NIST Special Database 19 ask for every
 # letter once as a capital and once as a small letter; the rest of a letter's pictures comes from a paragraph, whose
@@ -30,8 +28,6 @@ EMNIST_CAPITALS = dict(
 )  # per cent
 
 SAMPLE_DIR = Path(__file__).parent / "sample"
-EMNIST_SPLITS = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
-DOWNLOADS = ("mnist", "qmnist", "kmnist", "usps", "svhn", "cifar10", *(f"emnist-{s}" for s in EMNIST_SPLITS))
 RASTER_KEYS = ("images", "labels", "classes")
 MOST_BYTES = 2**33  # of an .npz, unpacked: ten times EMNIST
 FARTHEST = 2**31  # of a pen, in its own units
@@ -204,16 +200,10 @@ def _npz_labels(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[ND
     if unknown.any() and "labels47" in arrays and "classes47" in arrays:
         merged, letters = _classes(path, arrays, "classes47"), _integers(path, arrays, "labels47", n)[unknown]
         labels[unknown] = np.where(letters < 0, -1, len(targets) + letters)
-        targets += [_both_cases(c, merged) for c in merged]
+        targets += [both_cases(c, merged) for c in merged]
     if n == 0 or labels.min() < 0 or labels.max() >= len(targets):
         raise UserError(f"{path}: labels must be indices into its {len(classes)} classes, and at least one")
     return labels, tuple(targets)
-
-
-def _both_cases(name: str, merged: list[str]) -> Target:
-    """In a case-merged alphabet a letter without its other case stands for both."""
-    other = name.swapcase()
-    return (name,) if other == name or other in merged else (name, other)
 
 
 # --- folders ---
@@ -247,7 +237,7 @@ def _named(name: str, picture: Callable[[int], Any], labels: Sequence[str]) -> S
 
 def _downloaded(name: str, split: Split, root: Path) -> Source:
     try:
-        images, labels, targets = _torchvision(name, split, root)
+        images, labels, targets = downloads.read(name, split, root)
     except (RuntimeError, URLError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
@@ -257,54 +247,6 @@ def _downloaded(name: str, split: Split, root: Path) -> Source:
     white_on_black = name not in ("svhn", "cifar10")
     rows = np.arange(len(labels))
     return Source(name, images.__getitem__, labels.astype(np.int64), targets, rows, is_ink=white_on_black)
-
-
-def _torchvision(name: str, split: Split, root: Path) -> tuple[NDArray[np.uint8], NDArray[Any], tuple[Target, ...]]:
-    from torchvision import datasets
-
-    train = split == "train"
-    digits: tuple[Target, ...] = tuple((d,) for d in DIGITS)
-    if name.startswith("emnist-"):
-        kind = name.removeprefix("emnist-")
-        emnist = datasets.EMNIST(root, split=kind, train=train, download=True)
-        # EMNIST's files hold each picture transposed.
-        return (
-            emnist.data.numpy().transpose(0, 2, 1),
-            emnist.targets.numpy(),
-            _emnist_targets(kind, emnist.classes),
-        )
-    if name == "mnist":
-        mnist = datasets.MNIST(root, train=train, download=True)
-        return mnist.data.numpy(), mnist.targets.numpy(), digits
-    if name == "qmnist":
-        qmnist = datasets.QMNIST(root, what="train" if train else "test50k", download=True)
-        return qmnist.data.numpy(), qmnist.targets[:, 0].numpy(), digits
-    if name == "kmnist":
-        kmnist = datasets.KMNIST(root, train=train, download=True)
-        return kmnist.data.numpy(), kmnist.targets.numpy(), tuple((c,) for c in kmnist.classes)
-    root = root / name.upper()
-    root.mkdir(parents=True, exist_ok=True)
-    if name == "usps":
-        usps = datasets.USPS(root, train=train, download=True)
-        return usps.data.astype(np.uint8), np.asarray(usps.targets), digits
-    if name == "svhn":
-        svhn = datasets.SVHN(root, split=split, download=True)
-        return _gray(svhn.data.transpose(0, 2, 3, 1)), svhn.labels, digits
-    cifar = datasets.CIFAR10(root, train=train, download=True)
-    return _gray(cifar.data), np.asarray(cifar.targets), tuple((c,) for c in cifar.classes)
-
-
-def _emnist_targets(kind: str, classes: list[str]) -> tuple[Target, ...]:
-    if kind == "letters":  # index 0 is unused; the others are letters of unknown case
-        return tuple(("N/A",) if c == "N/A" else (c.upper(), c) for c in classes)
-    if kind in ("balanced", "bymerge"):
-        return tuple(_both_cases(c, classes) for c in classes)
-    return tuple((c,) for c in classes)
-
-
-def _gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    weights = np.array([299, 587, 114], np.uint32)  # ITU-R 601, in thousandths
-    return ((rgb @ weights + 500) // 1000).astype(np.uint8)
 
 
 def names(targets: tuple[Target, ...]) -> Iterator[str]:

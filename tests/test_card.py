@@ -20,8 +20,8 @@ from PIL import Image
 
 from hwr import card, hub
 from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig
+from hwr.downloads import DOWNLOADS
 from hwr.model import build
-from hwr.sources import DOWNLOADS
 
 ROOT = Path(__file__).parents[1]
 TINY = ModelConfig(labels=DIGITS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
