@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -171,12 +171,17 @@ class Recognizer:
         _require_several(images)
         result = np.stack([blank] * len(images)) if len(images) else np.zeros((0, *np.shape(blank)), blank.dtype)
         with ThreadPoolExecutor() as pool:
+            coming = self._seeing(pool, images[:BATCH])
             for start in range(0, len(images), BATCH):
-                batch = images[start : start + BATCH]
-                parts = (batch[i : i + PART] for i in range(0, len(batch), PART))
-                written, logits = self._asked(list(chain.from_iterable(pool.map(self._see_all, parts))))
+                seen = list(chain.from_iterable(coming))
+                coming = self._seeing(pool, images[start + BATCH : start + 2 * BATCH])  # while the network works
+                written, logits = self._asked(seen)
                 result[start + np.array(written, np.int64)] = ask(logits)
         return result
+
+    def _seeing(self, pool: ThreadPoolExecutor, images: Any) -> Iterator[list[Gray | None]]:
+        """``see`` of a batch, begun at once, in parts."""
+        return pool.map(self._see_all, [images[i : i + PART] for i in range(0, len(images), PART)])
 
     def _see_all(self, images: Sequence[Any]) -> list[Gray | None]:
         return [self.see(image) for image in images]
