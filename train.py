@@ -71,6 +71,7 @@ def main(config: TrainConfig) -> None:
         publish(config)
         if config.report and sets.tests:
             evaluate(config, sets, accelerator.device)
+    accelerator.end_training()  # or one of several processes may end in an abort
 
 
 def check_output(config: TrainConfig) -> None:

@@ -40,6 +40,7 @@ total = world.reduce(seen)
 assert total.eq(1).all(), "some pictures were measured more than once"
 assert world.num_processes == 2 and 0 < seen.sum() < n, "one process did all the work"
 print("counted", int(total.sum()))
+world.end_training()
 """
 
 

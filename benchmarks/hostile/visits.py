@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks.hostile.pictures import bombs, crafted, seeds
 from benchmarks.hostile.running import Case, Refusal
 
 API = "/gradio_api"
+ENDLESS = 10  # seconds
 PATIENCE = 30.0  # seconds for an answer
 MOST = 2**20  # bytes of an answer that are read
 JSON = {"Content-Type": "application/json"}
@@ -90,7 +92,7 @@ class Page:
         with closing(http.client.HTTPConnection(self.address, timeout=PATIENCE)) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            return Reply(answer.status, answer.read(MOST).decode("utf-8", "replace"))
+            return Reply(answer.status, _beginning(answer).decode("utf-8", "replace"))
 
     def uploaded(self, content: bytes, name: str = "a.png") -> str:
         """Where a file lies that was uploaded."""
@@ -105,6 +107,14 @@ class Page:
         if "event: complete" not in found.text:
             raise Refusal(_without_trace(found.text))
         return found
+
+
+def _beginning(answer: http.client.HTTPResponse) -> bytes:
+    """MOST bytes of an answer, or what comes of it in ENDLESS seconds: some streams end with the visit alone."""
+    content, end = b"", time.monotonic() + ENDLESS
+    while len(content) < MOST and time.monotonic() < end and (part := answer.read1(MOST)):
+        content += part
+    return content
 
 
 def accepted(reply: Reply) -> Reply:
