@@ -65,7 +65,7 @@ class Options:
 
 def build(recognizer: Recognizer, feedback: Feedback | None = None) -> gr.Blocks:
     """The page, not yet launched. One recognizer serves all visitors; what they draw and teach is each one's own."""
-    page = gr.Blocks(title="Read my handwriting", analytics_enabled=False, delete_cache=FORGOTTEN)
+    page = limits.Page(title="Read my handwriting", analytics_enabled=False, delete_cache=FORGOTTEN)
     with page:
         parts = layout.parts(recognizer, feedback.notice if feedback else "")
         connect(page, parts, Answers(recognizer, feedback))

@@ -10,6 +10,7 @@ import torch
 from timm.data.mixup import cutmix_bbox_and_lam
 from torch.nn import functional as F
 
+REMNANT = (0.75, 0.85)  # of the side: so far away is the picture whose edge is left in another, a fifth of it at most
 ELASTIC_GRID = 4  # knots a side of the random displacement field
 
 
@@ -26,6 +27,7 @@ class Augmentation:
     blur: float = 0.0
     gain: float = 0.0
     occlusion: float = 0.0
+    remnant: float = 0.0
 
     @classmethod
     def of(cls, config: Any) -> Augmentation:
@@ -34,7 +36,7 @@ class Augmentation:
 
     def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
         """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape, or ``size`` pixels a side."""
-        pixels = change_strokes(pixels, self.stroke)
+        pixels = change_strokes(leave_remnant(pixels, self.remnant), self.stroke)
         pixels = F.grid_sample(
             pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False
         )
@@ -103,6 +105,22 @@ def occlude(pixels: torch.Tensor, probability: float) -> torch.Tensor:
     rows = (torch.linspace(0, 1, height, device=device) - centre[0]).abs() < half[0]
     columns = (torch.linspace(0, 1, width, device=device) - centre[1]).abs() < half[1]
     return pixels.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
+
+
+def leave_remnant(pixels: torch.Tensor, probability: float) -> torch.Tensor:
+    """In some pictures the margin on one side shows the edge of another, as when touching characters are cut apart."""
+    if not probability:
+        return pixels
+    n, _, height, width = pixels.shape
+    device = pixels.device
+    side = torch.where(torch.rand(n, device=device) < 0.5, -1.0, 1.0)
+    across = side * torch.empty(n, device=device).uniform_(*REMNANT)
+    there = torch.rand(n, device=device) < probability
+    moved = torch.eye(2, 3, device=device).repeat(n, 1, 1)
+    moved[:, 0, 2] = 2 * torch.where(there, across, 1.0)  # a whole width away nothing of it is seen
+    moved[:, 1, 2] = _uniform(n, 0.2, device)
+    grid = F.affine_grid(moved, [n, 1, height, width], align_corners=False)
+    return torch.maximum(pixels, F.grid_sample(pixels.flip(0), grid, align_corners=False))
 
 
 def mix(pixels: torch.Tensor, mixup: float, cutmix: float) -> tuple[torch.Tensor, float]:

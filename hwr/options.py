@@ -153,6 +153,8 @@ class AugmentationOptions:
     """Largest change of contrast and gamma."""
     occlusion: float = 0.1
     """Probability that a small patch is erased."""
+    remnant: float = 0.0
+    """Probability that the edge of another picture is left at a side."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,7 @@ LEAST = {
 }
 SHARES = (
     *("outliers", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
-    *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion"),
+    *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion", "remnant"),
 )
 
 

@@ -20,6 +20,8 @@ from hwr.strokes import Strokes, sketch
 SIDE = 48  # pixels of a drawing's longer side: about what the network sees
 MIN_INK = 64  # grey level from which a pixel of a character counts as its ink
 OVERLAP, APART = 0.25, 0.7  # characters of a line share at most, or stand apart by at most, these shares of a height
+TOUCHING = (-0.15, 0.02)  # shares of a height between the boxes of two that mostly touch
+LEAST_PART = 0.45  # of a neighbour's width: less of it leaves a character what it is
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,16 @@ def _several(rng: np.random.Generator, material: Material) -> Gray:
     return _line(rng, material, count)
 
 
+def _neighbours(rng: np.random.Generator, material: Material) -> Gray:
+    """A character and about half of another or more that touches it: what a cut in the wrong place leaves."""
+    whole, other = _piece(rng, material), _piece(rng, material)
+    width = round(other.shape[1] * rng.uniform(LEAST_PART, 1))
+    gap, drop = int(SIDE * rng.uniform(*TOUCHING)), int(rng.integers(-4, 5))
+    if rng.random() < 0.5:
+        return _beside(whole, other[:, :width], gap, drop)
+    return _beside(other[:, -width:], whole, gap, drop)
+
+
 def _line(rng: np.random.Generator, material: Material, count: int) -> Gray:
     """Characters from left to right, evenly spaced, at heights that vary a little."""
     pieces = [_piece(rng, material) for _ in range(count)]
@@ -148,21 +160,23 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "symbols": _symbol,
         "kana": _drawn(doodles.kana),
         "several": _several,
+        "neighbours": _neighbours,
         "sparse": _drawn(doodles.sparse),
         "figures": _drawn(figures.figure),
     }
 )
 TRAINED: Mapping[str, float] = MappingProxyType(  # kinds that training draws from, and how often
     {
-        "waves": 0.08,
-        "zigzags": 0.06,
-        "spirals": 0.06,
-        "blobs": 0.04,
-        "symbols": 0.3,
-        "kana": 0.14,
-        "several": 0.16,
-        "sparse": 0.06,
-        "figures": 0.1,
+        "waves": 0.064,
+        "zigzags": 0.048,
+        "spirals": 0.048,
+        "blobs": 0.032,
+        "symbols": 0.24,
+        "kana": 0.112,
+        "several": 0.128,
+        "neighbours": 0.2,
+        "sparse": 0.048,
+        "figures": 0.08,
     }
 )
 HELD_OUT: Mapping[str, float] = MappingProxyType({"walks": 0.2, "hatching": 0.15, "knots": 0.15, "symbols": 0.5})

@@ -12,7 +12,7 @@ HANDWRITING = {
     "weights": (0.35, 1.0, 0.3),
     "test": ("mnist", "emnist_byclass_test.npz", "usps_test.npz"),
     "validation": 0.1,  # with seed 0, 26 of UNIPEN's writers
-    "outliers": 0.06,
+    "outliers": 0.075,
     "epochs": 20,
     "small_size": 32,
     "small_share": 0.6,
@@ -26,6 +26,7 @@ HANDWRITING = {
     "blur": 0.4,
     "gain": 0.2,
     "occlusion": 0.15,
+    "remnant": 0.1,
     "out": Path("runs/handwriting"),
 }
 REFINE = HANDWRITING | {  # after it, from its result, which also teaches

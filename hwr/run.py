@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from hwr import cases, checkpoint, metrics, optimisation, sampling
 from hwr.augment import Augmentation, mix
-from hwr.config import ModelConfig, UserError
+from hwr.config import OTHER, ModelConfig, UserError
 from hwr.data import InkSet
 from hwr.devices import gather
 from hwr.image import normalise
@@ -73,6 +73,9 @@ class Run:
         self.data = Labelled.of(train, model_config.labels, self.device)
         if teacher is not None and config.case_trust:
             self.data = cases.told(self.data, teacher, config.case_trust)
+        if teacher is not None:  # outliers are drawn to be none: a teacher need not have met their kind
+            characters = torch.tensor([label != OTHER for label in model_config.labels], device=self.device)
+            self.asked_of = teacher.knows & characters
         self.chances = sampling.chances(train, config.balance)
         self.drawn = train.drawn_per_epoch
         self.batch = min(config.batch_size, self.drawn)
@@ -215,7 +218,7 @@ class Run:
                 loss = loss + part * metrics.soft_loss(logits, allowed, prior, config.case_prior, config.smoothing)
         if self.teacher is not None and taught is not None:
             allowed = self.data.allowed[labels]
-            known = (allowed & self.teacher.knows).any(1)  # of outliers a teacher may know nothing
+            known = (allowed & self.asked_of).any(1)
             shared = metrics.reshared(taught, allowed, self.data.prior[labels])
             taught = torch.lerp(taught, shared, config.case_prior)
             loss = torch.lerp(loss, metrics.distillation_loss(logits, taught), config.distill * known)

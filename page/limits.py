@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from contextlib import suppress
@@ -12,8 +13,10 @@ from typing import Any
 import gradio as gr
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
+from gradio.block_function import BlockFunction
 from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs, EditorDataBlobs
+from gradio.state_holder import SessionState
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,7 +49,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(receive, send, self._most(scope))
+        is_form = dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data")
+        exchange = Exchange(receive, send, self._most_of_form() if is_form else MOST_JSON, is_json=not is_form)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:
@@ -63,10 +67,8 @@ class Guard:
         status = 413 if exchange.too_large else 400
         await JSONResponse({"detail": said}, status, {"Connection": "close"})(scope, receive, send)
 
-    def _most(self, scope: Scope) -> int:
-        """Bytes that the body may have."""
-        if not dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart/form-data"):
-            return MOST_JSON
+    def _most_of_form(self) -> int:
+        """Bytes that an upload may have; what is left of others is looked after by the way."""
         forget(self.folder, self.seconds)
         return self.most_bytes + ENVELOPE
 
@@ -77,11 +79,15 @@ def guard(most_bytes: int, folder: Path, seconds: float) -> Middleware:
 
 
 class Exchange:
-    """A request and its answer. A body of more than ``most`` bytes ends both, whatever is made of the error."""
+    """A request and its answer. A body of more than ``most`` bytes ends both, whatever is made of the error.
 
-    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+    So does JSON that Gradio would stumble over later.
+    """
+
+    def __init__(self, receive: Receive, send: Send, most: int, is_json: bool) -> None:
         self._receive, self._send, self.most = receive, send, most
         self._received, self.begun = 0, False
+        self._text = bytearray() if is_json else None
 
     @property
     def too_large(self) -> bool:
@@ -91,9 +97,14 @@ class Exchange:
     async def receive(self) -> Message:
         """See ASGI."""
         message = await self._receive()
-        self._received += len(message.get("body", b""))
+        body = message.get("body", b"")
+        self._received += len(body)
         if self.too_large:
             raise TooLargeError
+        if self._text is not None:
+            self._text += body
+            if not message.get("more_body"):
+                _require_sound(self._text)
         return message
 
     async def send(self, message: Message) -> None:
@@ -104,12 +115,38 @@ class Exchange:
         await self._send(message)
 
 
+def _require_sound(text: bytearray) -> None:
+    """Raises ValueError for JSON that passes Gradio's own checks, but ends its handling of events."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return  # which it refuses itself
+    # Half a character (a lone surrogate) in a session's name: the summary of events would fail, whoever's they are.
+    json.dumps(found, ensure_ascii=False).encode()
+    if isinstance(found, dict) and found.get("session_hash") == "":
+        raise ValueError("a session needs a name")
+
+
 def forget(folder: Path, seconds: float) -> None:
     """Delete the parts of uploads that nobody has added to for so long."""
     for part in folder.glob("tmp*"):
         with suppress(OSError):
             if part.is_file() and time.time() - part.stat().st_mtime > seconds:
                 part.unlink()
+
+
+class Page(gr.Blocks):
+    """Blocks that tell a call with inputs of other kinds, or too few, where they are listed, not how Gradio fails."""
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> Any:
+        """See Blocks. Raises gr.Error."""
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            said = f"these are not the inputs that {block_fn.name} takes: /gradio_api/info lists them"
+            raise gr.Error(said, print_exception=False) from None
 
 
 def bound(pad: gr.Sketchpad) -> None:

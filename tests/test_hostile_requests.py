@@ -118,6 +118,32 @@ def test_no_request_gets_past_the_queue(visited: visits.Page, sketch: dict[str, 
     assert reply.status == 404
 
 
+@pytest.mark.parametrize(
+    "named", ['"session_hash": ""', '"session_hash": "\\ud800"', '"event_data": {"a": ["\\udfff!"]}']
+)
+def test_a_session_of_no_name_or_of_half_a_character_is_refused(
+    visited: visits.Page, sketch: dict[str, object], page_log: Path, named: str
+) -> None:
+    body = f'{{"data": [null, "digits", null, null], "fn_index": 0, {named}}}'
+    assert visited.ask("POST", f"{visits.API}/queue/join", body.encode(), visits.JSON).status == 400
+    visited.answer("predict", {"data": [sketch, "digits"]})
+    assert "Traceback" not in page_log.read_text(errors="replace")
+
+
+def test_an_emoji_is_no_half_character(visited: visits.Page) -> None:
+    with pytest.raises(Refusal, match="no alphabet"):
+        visited.answer("read", {"data": [visits.file(visited.uploaded(visits.seeds()[0][1])), "\U0001f600"]})
+
+
+@pytest.mark.parametrize("data", [["digits"], ["", "digits"], [visits.file("\0"), "digits"]])
+def test_a_call_with_other_inputs_is_told_where_they_are_listed(
+    visited: visits.Page, page_log: Path, data: list[object]
+) -> None:
+    with pytest.raises(Refusal, match="not the inputs that predict takes: /gradio_api/info lists them"):
+        visited.answer("predict", {"data": data})
+    assert "Traceback" not in page_log.read_text(errors="replace")
+
+
 def test_an_alphabet_that_is_no_word_is_refused(visited: visits.Page) -> None:
     drawn = visits.file(visited.uploaded(visits.seeds()[0][1]))
     with pytest.raises(Refusal, match="no alphabet"):

@@ -34,6 +34,7 @@ STILL = {
     "gain": 0,
     "occlusion": 0,
     "blur": 0,
+    "remnant": 0,
 }
 
 
@@ -134,7 +135,7 @@ def test_augmentation_without_strength_changes_nothing() -> None:
 def test_each_augmentation_changes_pictures_each_in_its_own_way(name: str) -> None:
     torch.manual_seed(0)
     one = torch.from_numpy(digits(1).images).float().div(255).expand(64, 1, 32, 32)
-    strength = {"degrees": 20, "occlusion": 1.0, "blur": 1.0}.get(name, 0.3)
+    strength = {"degrees": 20, "occlusion": 1.0, "remnant": 1.0, "blur": 1.0}.get(name, 0.3)
     changed = Augmentation(**{name: strength})(one)
     assert changed.shape == one.shape
     assert changed.min() >= 0
