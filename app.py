@@ -103,7 +103,8 @@ def connect(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     for event in (taught, forgotten, looked):
         event.success(again, asked, shown, **QUIET)
     found = [parts.found, parts.text]
-    parts.photo.input(photo(answers), [parts.photo, parts.alphabet, pupil], found, preprocess=False, **QUIET)
+    # Not input: Gradio does not call it for pictures that are pasted.
+    parts.photo.change(photo(answers), [parts.photo, parts.alphabet, pupil], found, preprocess=False, **QUIET)
     gr.api(reading(answers.recognizer), api_name="read")
     page.load(js=(PAGE / "page.js").read_text(encoding="utf-8"))
 

@@ -144,9 +144,10 @@ class Page(gr.Blocks):
         """See Blocks. Raises gr.Error."""
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             said = f"these are not the inputs that {block_fn.name} takes: /gradio_api/info lists them"
-            raise gr.Error(said, print_exception=False) from None
+            reason = "" if "\n" in str(error) else f" ({error})"  # longer ones list objects of the page
+            raise gr.Error(said + reason, print_exception=False) from None
 
 
 def bound(pad: gr.Sketchpad) -> None:

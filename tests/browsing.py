@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright
@@ -77,7 +78,8 @@ LETTERS: dict[str, list[Stroke]] = {
 }
 
 
-def no_browser(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
+    """Skip a test, or fail it where everything has to be there."""
     if os.environ.get("HWR_REQUIRE_BROWSER") == "1":
         pytest.fail(f"HWR_REQUIRE_BROWSER=1, but {reason}")
     pytest.skip(reason)

@@ -26,7 +26,7 @@ import browsing
 import pytest
 from hub_server import Hub
 from huggingface_hub import constants
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from hwr import Recognizer, network, repository
 
@@ -84,14 +84,25 @@ def page_url(page_log: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        found = browsing.executable(playwright)
-        if found is None:
-            browsing.no_browser("there is no Chromium: playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=found, args=browsing.CHROMIUM)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> str:
+    """Where the browser is."""
+    found = browsing.executable(playwright)
+    if found is None:
+        browsing.missing("there is no Chromium: playwright install chromium")
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=chromium, args=browsing.CHROMIUM)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

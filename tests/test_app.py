@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -287,11 +286,6 @@ def test_a_taken_port_is_one_line_and_status_2() -> None:
 
 def test_an_impossible_port_is_one_line_and_status_2() -> None:
     assert_one_line(run("app.py", "--port", "99999"), "99999")
-
-
-def test_tools_without_their_package_are_one_line_and_status_2() -> None:
-    if importlib.util.find_spec("mcp") is None:
-        assert_one_line(run("app.py", "--mcp"), "gradio[mcp]")
 
 
 def test_a_folder_for_feedback_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) -> None:

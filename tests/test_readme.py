@@ -1,11 +1,15 @@
 """The README: its front matter is a Space's, and what it names exists."""
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from browsing import missing
 from huggingface_hub import DatasetCard
 from packaging.requirements import Requirement
 
@@ -43,6 +47,21 @@ def test_links_lead_somewhere(name: str) -> None:
 def test_the_figures_are_filled_in() -> None:
     table = README.split("<!-- accuracy -->")[1].split("<!-- end -->")[0]
     assert table.count("%") >= 20
+
+
+@pytest.mark.parametrize("language", ["python", "sh"])
+def test_the_commands_for_programs_answer(language: str, page_url: str) -> None:
+    snippet = README.split("## As a service")[1].split(f"```{language}\n")[1].split("```")[0]
+    shell = shutil.which("sh") and shutil.which("curl")
+    if language == "sh" and not shell:
+        missing("there is no curl")
+    command = [sys.executable, "-c"] if language == "python" else ["sh", "-c"]
+    asked = snippet.replace("http://127.0.0.1:7860", page_url)
+    done = subprocess.run([*command, asked], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^5$" if language == "python" else r'^data: \[\{"text": "5",', done.stdout, re.MULTILINE), (
+        done.stdout
+    )
 
 
 def test_nothing_private_is_tracked() -> None:
