@@ -12,6 +12,8 @@ os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{free_port()}"  # where the Hub o
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hf-home-")  # nor use what its owner has there
 os.environ["HF_TOKEN"] = os.environ["HWR_MODEL"] = ""
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+if "PYTEST_XDIST_WORKER" in os.environ:  # several threads of each worker would wait for one another
+    os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 import socket
