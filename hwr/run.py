@@ -6,21 +6,20 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from timm.utils import ModelEmaV3
 from tqdm import tqdm
 
-from hwr import cases, checkpoint, metrics, optimisation, sampling
-from hwr.augment import Augmentation, mix
-from hwr.config import OTHER, ModelConfig, UserError
+from hwr import checkpoint, metrics, optimisation, sampling
+from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
 from hwr.devices import gather
-from hwr.image import normalise
 from hwr.labelled import Labelled, predict
 from hwr.model import freeze, open_stages
+from hwr.objective import Objective, Teacher
 from hwr.options import TrainConfig
 from hwr.records import Records
 
@@ -34,15 +33,6 @@ class StoppedError(UserError):
     """The run was asked to stop, and can be resumed."""
 
     exit_status = 143  # 128 + SIGTERM, as shells count
-
-
-class Teacher(Protocol):
-    """Pixels in [0, 1], (N, 1, S, S), to probabilities (N, C); ``knows`` bool (C,) are the classes it can tell."""
-
-    knows: torch.Tensor
-
-    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Rows that sum to 1."""
 
 
 @dataclass
@@ -68,14 +58,9 @@ class Run:
         accelerator: Accelerator,
         teacher: Teacher | None = None,
     ) -> None:
-        self.model, self.config, self.model_config, self.teacher = model, config, model_config, teacher
+        self.model, self.config, self.model_config = model, config, model_config
         self.accelerator, self.device = accelerator, accelerator.device
-        self.data = Labelled.of(train, model_config.labels, self.device)
-        if teacher is not None and config.case_trust:
-            self.data = cases.told(self.data, teacher, config.case_trust)
-        if teacher is not None:  # outliers are drawn to be none: a teacher need not have met their kind
-            characters = torch.tensor([label != OTHER for label in model_config.labels], device=self.device)
-            self.asked_of = teacher.knows & characters
+        self.objective = Objective(Labelled.of(train, model_config.labels, self.device), config, model_config, teacher)
         self.chances = sampling.chances(train, config.balance)
         self.drawn = train.drawn_per_epoch
         self.batch = min(config.batch_size, self.drawn)
@@ -88,7 +73,6 @@ class Run:
         self.network = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
         if config.compile:
             self.network = torch.compile(self.network)
-        self.augment = Augmentation.of(config)
         self.records = Records(config.out, enabled=accelerator.is_main_process)
         self.progress = Progress()
         self.best: dict[str, float] = {}
@@ -150,7 +134,7 @@ class Run:
         """This process's rows of every batch that is left of the epoch."""
         generator = torch.Generator().manual_seed(self.config.seed * 100_003 + self.progress.epoch)
         if self.chances is None:
-            order = torch.randperm(len(self.data), generator=generator)
+            order = torch.randperm(len(self.objective.data), generator=generator)
         else:
             order = sampling.draw(self.chances, self.drawn, generator)
         wanted = self.steps * self.batch
@@ -165,7 +149,8 @@ class Run:
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.network):
-                loss, accuracy = self._loss(part)
+                precision = self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext()
+                loss, accuracy = self.objective(self.network, part, self.size, precision)
                 self.accelerator.backward(loss / len(parts))
             total += torch.stack([loss.detach(), accuracy]) / len(parts)
         if self._gradient_is_usable():
@@ -200,30 +185,6 @@ class Run:
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.grad_clip or math.inf)
         self.unusable += 1
         return not on_cpu or bool(torch.isfinite(norm))
-
-    def _loss(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of one part of a batch, and the accuracy on the first of each mixed pair."""
-        config, model_config = self.config, self.model_config
-        pixels, share = mix(self.augment(self.data.pixels(rows), self.size), config.mixup, config.cutmix)
-        with self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext():
-            taught = None if self.teacher is None else self.teacher(pixels)
-            pixels = normalise(pixels, model_config.mean, model_config.std)
-            logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
-        logits = logits.float()
-        loss = torch.zeros(len(rows), device=self.device)
-        labels = self.data.labels[rows]
-        for part, targets in ((share, labels), (1 - share, labels.flip(0))):
-            if part:
-                allowed, prior = self.data.allowed[targets], self.data.prior[targets]
-                loss = loss + part * metrics.soft_loss(logits, allowed, prior, config.case_prior, config.smoothing)
-        if self.teacher is not None and taught is not None:
-            allowed = self.data.allowed[labels]
-            known = (allowed & self.asked_of).any(1)
-            shared = metrics.reshared(taught, allowed, self.data.prior[labels])
-            taught = torch.lerp(taught, shared, config.case_prior)
-            loss = torch.lerp(loss, metrics.distillation_loss(logits, taught), config.distill * known)
-        right = metrics.hits(logits.detach(), self.data.allowed[labels])
-        return loss.mean(), right.float().mean()
 
     @property
     def kept(self) -> torch.nn.Module:

@@ -15,8 +15,9 @@ from hwr.config import ModelConfig, UserError
 from hwr.data import InkSet
 from hwr.devices import gather
 from hwr.labelled import Labelled
+from hwr.objective import Teacher
 from hwr.options import TrainConfig
-from hwr.run import Run, Teacher, Weights
+from hwr.run import Run, Weights
 
 
 def fit(

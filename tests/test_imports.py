@@ -77,13 +77,14 @@ MAY_IMPORT = {
     "optimisation": {"config", "options"},
     "labelled": {"config", "data", "devices", "image"},
     "cases": {"labelled"},
+    "objective": {"augment", "cases", "config", "image", "labelled", "metrics", "options"},
     "run": {
-        *{"augment", "cases", "checkpoint", "config", "data", "devices", "image", "labelled", "metrics"},
-        *{"model", "optimisation", "options", "records", "sampling"},
+        *{"checkpoint", "config", "data", "devices", "labelled", "metrics"},
+        *{"model", "objective", "optimisation", "options", "records", "sampling"},
     },
     "sampling": {"data"},
     "average": {"config", "data", "labelled", "metrics"},
-    "training": {"config", "data", "devices", "labelled", "options", "run"},
+    "training": {"config", "data", "devices", "labelled", "objective", "options", "run"},
     "examine": {"config", "data", "labelled", "metrics", "prepare"},
     "__init__": {"config", "network", "recognizer"},
 }

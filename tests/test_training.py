@@ -1,6 +1,7 @@
 """model.py, augment.py, metrics.py, labelled.py and training.py."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from sklearn.metrics import log_loss
 
 from hwr import average, checkpoint, data, devices, hub, metrics, records, start, training
 from hwr.augment import Augmentation, mix
-from hwr.config import ModelConfig, UserError
+from hwr.config import OTHER, ModelConfig, UserError
 from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 from hwr.model import build, count_parameters, freeze, open_stages
+from hwr.objective import Objective
 from hwr.options import TrainConfig
 from hwr.run import Run, Weights
 from hwr.sampling import draw
@@ -140,7 +142,9 @@ def test_each_augmentation_changes_pictures_each_in_its_own_way(name: str) -> No
     assert changed.shape == one.shape
     assert changed.min() >= 0
     assert changed.max() <= 1.0001
-    assert (changed - one).abs().amax((1, 2, 3)).gt(0.05).float().mean() > (0.3 if name == "occlusion" else 0.6)
+    assert (changed - one).abs().amax((1, 2, 3)).gt(0.05).float().mean() > (
+        0.3 if name in ("occlusion", "remnant") else 0.6
+    )
     assert changed.std(0).max() > 0.05, "every picture changed alike"
 
 
@@ -405,15 +409,18 @@ def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
     assert np.mean(np.array(drawn) < 5) == pytest.approx(0.5, abs=0.1)
 
 
+class AlwaysSeven:
+    """A teacher who takes everything for a 7."""
+
+    def __init__(self, classes: int = 10) -> None:
+        self.knows = torch.ones(classes, dtype=torch.bool)
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.eye(len(self.knows))[7].expand(len(pixels), -1)
+
+
 def test_a_teacher_is_learnt_from(tmp_path: Path) -> None:
     train = digits(64)
-
-    class AlwaysSeven:
-        knows = torch.ones(10, dtype=torch.bool)
-
-        def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-            return torch.eye(10)[7].expand(len(pixels), 10)
-
     model = build(TINY)
     settings = config(tmp_path, epochs=30, distill=1.0, lr=1e-2, ema=0.0, **STILL)
     model.load_state_dict(fit(train, None, settings, model, teacher=AlwaysSeven()))
@@ -421,12 +428,30 @@ def test_a_teacher_is_learnt_from(tmp_path: Path) -> None:
     assert (logits.argmax(1) == 7).float().mean() > 0.9
 
 
+def test_a_teacher_is_not_asked_about_what_is_no_character() -> None:
+    labels = (*TINY.labels, OTHER)
+    data = Labelled(
+        torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 10]), torch.eye(11).bool(), torch.eye(11)
+    )
+    logits = torch.nn.functional.one_hot(torch.tensor([7, 7]), 11).float() * 20
+
+    def losses(distill: float) -> list[float]:
+        objective = Objective(
+            data, TrainConfig(distill=distill, smoothing=0, **STILL), replace(TINY, labels=labels), AlwaysSeven(11)
+        )
+        asked = [objective(lambda pixels: logits[:1], torch.tensor([i]), 8, nullcontext())[0] for i in (0, 1)]
+        return [float(loss) for loss in asked]
+
+    assert losses(1.0)[0] < 0.1 < losses(0.0)[0]
+    assert losses(1.0)[1] == losses(0.0)[1] > 10
+
+
 def test_a_teacher_answers_in_half_precision_too(tmp_path: Path) -> None:
     hub.save(tmp_path / "teacher", build(TINY).state_dict(), TINY, {}, {})
     taught = start.teacher((str(tmp_path / "teacher"),) * 2, TINY.labels, torch.device("cpu"))
     settings = config(tmp_path, case_prior=1.0)
     run = Run(build(TINY), digits(64), settings, TINY, devices.accelerator("cpu", "bf16"), taught)
-    loss, _ = run._loss(torch.arange(32))
+    loss, _ = run.objective(run.network, torch.arange(32), run.size, run.accelerator.autocast())
     assert loss.isfinite()
 
 
@@ -441,7 +466,7 @@ def test_a_device_out_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch: p
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
-    monkeypatch.setattr(Run, "_loss", full)
+    monkeypatch.setattr(Objective, "__call__", full)
     with pytest.raises(UserError, match=r"ran out of memory with batches of 32: try --accumulate 2"):
         fit(digits(64), digits(64), config(tmp_path))
 
