@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hwr import metrics
 from hwr.config import OTHER, ModelConfig
@@ -13,20 +15,26 @@ from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 from hwr.prepare import Sets
 
+WRITER = 20  # samples of one group, from which on it is a writer's, and not one sample drawn several times
+ENOUGH = 1000  # samples of known writers: with fewer, all others count as well
+
 
 def calibrate(
     model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device
 ) -> tuple[ModelConfig, dict[str, Any]]:
     """The config with temperature and rejection threshold, and what was measured on validation.
 
-    Without validation data both stay as the start had them.
+    The temperature is that of writers who were held out, where enough are known: to others who write as those that were
+    learnt from do, a network is surer than to strangers. Without validation data both stay as the start had them.
     """
     measured: dict[str, Any] = {"near_duplicates_removed": sets.removed}
     other = config.labels.index(OTHER) if OTHER in config.labels else None
     if sets.val is not None:
         logits, allowed = predict(model, Labelled.of(sets.val, config.labels, device), config)
         characters = [i for i, label in enumerate(config.labels) if label != OTHER]
-        temperature = round(metrics.fit_temperature(logits[:, characters], allowed[:, characters]), 4)
+        strangers = torch.from_numpy(of_strangers(sets.val))
+        temperature = metrics.fit_temperature(logits[strangers][:, characters], allowed[strangers][:, characters])
+        temperature = round(temperature, 4)
         sure = metrics.confidence(logits / temperature, other)
         config = replace(config, temperature=temperature, rejection_threshold=round(metrics.fit_threshold(sure), 6))
         measured["validation"] = metrics.summary(logits[:, characters], allowed[:, characters], temperature)
@@ -35,6 +43,13 @@ def calibrate(
         rejected = metrics.confidence(logits / config.temperature, other) < config.rejection_threshold
         measured["rejection"] = {"n": len(logits), "rejected": rejected.double().mean().item()}
     return config, measured
+
+
+def of_strangers(ink: InkSet) -> NDArray[np.bool_]:
+    """(N,): which samples are of known writers, all of whom were held out; all, where they are few."""
+    known = np.unique(ink.groups, return_inverse=True, return_counts=True)
+    found: NDArray[np.bool_] = known[2][known[1]] >= WRITER
+    return found if found.sum() >= ENOUGH else np.ones(len(ink), np.bool_)
 
 
 def test(model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device) -> dict[str, Any]:
