@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from contextlib import suppress
+from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -146,8 +147,9 @@ class Page(gr.Blocks):
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             said = f"these are not the inputs that {block_fn.name} takes: /gradio_api/info lists them"
-            reason = "" if "\n" in str(error) else f" ({error})"  # longer ones list objects of the page
-            raise gr.Error(said + reason, print_exception=False) from None
+            if "\n" not in str(error):  # longer ones list objects of the page
+                said += f" ({escape(str(error), quote=False)})"
+            raise gr.Error(said, print_exception=False) from None
 
 
 def bound(pad: gr.Sketchpad) -> None:

@@ -110,7 +110,7 @@ def test_a_cut_off_picture_is_refused_with_a_sentence(client: Client, tmp_path: 
 
 
 def test_what_is_no_sketch_is_refused(client: Client) -> None:
-    with pytest.raises(AppError, match="should be a valid dictionary"):
+    with pytest.raises(AppError, match="not the inputs that predict takes"):
         client.predict("a word", "digits", api_name="/predict")
 
 
