@@ -22,6 +22,7 @@ from hwr.reading import Reading
 
 BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
 PART = 16  # pictures that a thread is given at once: handing over a small one takes a sixth of the time that it takes
+SMALL = 2**12  # numbers of a picture: of smaller ones threads take longer to take turns than to prepare them
 
 
 class Answer(NamedTuple):
@@ -180,8 +181,10 @@ class Recognizer:
         return result
 
     def _seeing(self, pool: ThreadPoolExecutor, images: Any) -> Iterator[list[Gray | None]]:
-        """``see`` of a batch, begun at once, in parts."""
-        return pool.map(self._see_all, [images[i : i + PART] for i in range(0, len(images), PART)])
+        """``see`` of a batch, in parts: begun at once, or of small pictures when they are asked for."""
+        parts = [images[i : i + PART] for i in range(0, len(images), PART)]
+        small = all(isinstance(image, np.ndarray) and image.size <= SMALL for image in images)
+        return (map if small else pool.map)(self._see_all, parts)
 
     def _see_all(self, images: Sequence[Any]) -> list[Gray | None]:
         return [self.see(image) for image in images]

@@ -100,7 +100,7 @@ def chromium(playwright: Playwright) -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # one that is left open goes on drawing nothing, at half of a core
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=chromium, args=browsing.CHROMIUM)
     yield browser
