@@ -30,8 +30,7 @@ class Objective:
     def __init__(
         self, data: Labelled, config: TrainConfig, model_config: ModelConfig, teacher: Teacher | None = None
     ) -> None:
-        told = teacher is not None and config.case_trust
-        self.data = cases.told(data, teacher, config.case_trust) if teacher is not None and told else data
+        self.data = cases.told(data, teacher, config.case_trust) if teacher is not None and config.case_trust else data
         self.config, self.model_config, self.teacher = config, model_config, teacher
         self.augment = Augmentation.of(config)
         # Outliers are drawn to be none: a teacher need not have met their kind.

@@ -104,7 +104,7 @@ class Exchange:
             raise TooLargeError
         if self._text is not None:
             self._text += body
-            if not message.get("more_body"):
+            if message["type"] == "http.request" and not message.get("more_body"):  # and not when the client goes
                 _require_sound(self._text)
         return message
 
@@ -123,7 +123,8 @@ def _require_sound(text: bytearray) -> None:
     except (ValueError, RecursionError):
         return  # which it refuses itself
     # Half a character (a lone surrogate) in a session's name: the summary of events would fail, whoever's they are.
-    json.dumps(found, ensure_ascii=False).encode()
+    if b"\\u" in text:  # nothing but an escape can be one
+        json.dumps(found, ensure_ascii=False).encode()
     if isinstance(found, dict) and found.get("session_hash") == "":
         raise ValueError("a session needs a name")
 
