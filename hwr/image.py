@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -94,16 +95,18 @@ def _crop(ink: Gray) -> Gray:
 
 def _mask(ink: Gray) -> Gray:
     """1 inside strokes, 0 on paper."""
-    return (ink >= max(EDGE * int(ink.max()), 1)).view(np.uint8)
+    least = max(math.ceil(EDGE * int(ink.max())), 1)  # a whole number: comparing with another takes five times as long
+    return (ink >= least).view(np.uint8)
 
 
 def _without_specks(ink: Gray) -> Gray | None:
     """Ink without its specks, cropped again if there were any."""
     if ink.max() < MIN_INK:
         return None
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(_mask(ink), connectivity=8)
-    if count <= 2:  # the paper and one piece: nothing can be a speck
+    mask = _mask(ink)
+    if cv2.connectedComponents(mask, connectivity=8)[0] <= 2:  # the paper and one piece: nothing can be a speck
         return ink
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)  # which takes five times as long
     areas = stats[1:, cv2.CC_STAT_AREA]
     sides = stats[1:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1)
     speck = (areas < SPECK_AREA * areas.sum()) & (sides < max(SPECK_SIDE * sides[areas.argmax()], 1.5))

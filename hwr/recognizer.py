@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, cast
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from hwr import hub, metrics, reading, saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.image import fit, to_ink, to_tensor
-from hwr.model import fused
+from hwr.model import features, fused
 from hwr.picture import Gray
 from hwr.reading import Reading
 
@@ -30,6 +31,16 @@ class Answer(NamedTuple):
 
     probabilities: dict[str, float]
     confident: bool
+
+
+class _Alphabet(NamedTuple):
+    """What may be answered: names (A,), which classes are summed into each, 0 or 1, float32 (C, A), and which into
+    none, bool (C,).
+    """
+
+    labels: tuple[str, ...]
+    sums: torch.Tensor
+    outside: torch.Tensor
 
 
 class Recognizer:
@@ -46,18 +57,22 @@ class Recognizer:
         config: ModelConfig,
         source: str = "",
         stale: str = "",
-        head: torch.nn.Module | None = None,
     ) -> None:
-        self.model: Any = model.eval()  # a module of timm, whose methods torch does not know
-        self.head: torch.nn.Module = cast(Any, model).get_classifier() if head is None else head.eval()
-        self.config = config
+        self.model = model.eval()
+        self.head: torch.nn.Module = cast(Any, model).get_classifier()  # a method of timm's modules
         self.source = source
         self.stale = stale
+        self._features = features(model)
+        self._know(config)
+
+    def _know(self, config: ModelConfig) -> None:
+        """Take up what the answers are called, and what their sums are in every alphabet."""
+        self.config = config
         self._other = config.labels.index(OTHER) if OTHER in config.labels else None
-        self._alphabets = {
-            name: (tuple(answer for answer, _ in entries), metrics.sums(entries, len(config.labels)))
-            for name, entries in config.alphabets().items()
-        }
+        self._alphabets = {}
+        for name, entries in config.alphabets().items():
+            sums = metrics.sums(entries, len(config.labels))
+            self._alphabets[name] = _Alphabet(tuple(answer for answer, _ in entries), sums.float(), ~sums.any(1))
 
     @classmethod
     def from_pretrained(
@@ -81,7 +96,7 @@ class Recognizer:
 
     def labels(self, alphabet: Alphabet = "all") -> tuple[str, ...]:
         """The answers of an alphabet, in the order of ``probabilities``' columns."""
-        return self._alphabet(alphabet)[0]
+        return self._alphabet(alphabet).labels
 
     def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
         """The k likeliest answers and their probabilities, best first; {} for a blank picture."""
@@ -111,7 +126,10 @@ class Recognizer:
 
     def with_head(self, head: torch.nn.Module, config: ModelConfig) -> Recognizer:
         """The same network with another classifier, (N, D) to logits (N, C), of the classes that ``config`` names."""
-        return Recognizer(self.model, config, self.source, self.stale, head)
+        other = copy(self)
+        other.head = head.eval()
+        other._know(config)
+        return other
 
     def read(self, image: Any, alphabet: Alphabet = "all", k: int = 5) -> Reading:
         """Several characters, in lines from top to bottom, each line from left to right.
@@ -119,13 +137,13 @@ class Recognizer:
         Each comes with its ``k`` likeliest answers. A space parts words, a line end lines. Where nothing is written
         there is no text and no character, and the size is (0, 0).
         """
-        labels, sums = self._alphabet(alphabet)
+        labels, sums, _ = self._alphabet(alphabet)
         _require_positive(k)
         ink = to_ink(image)
         if ink is None:
             return Reading("", (), (0, 0))
         see, ask = partial(fit, config=self.config, is_ink=True), partial(self._scores, alphabet=alphabet)
-        return reading.read(ink, see, ask, reading.Answers(labels, sums.numpy(), self.config.labels), k)
+        return reading.read(ink, see, ask, reading.Answers(labels, sums.bool().numpy(), self.config.labels), k)
 
     def _scores(self, seen: Gray, alphabet: Alphabet) -> reading.Scores:
         """What (N, S, S) say."""
@@ -160,7 +178,7 @@ class Recognizer:
             found[i] = Answer({labels[j]: float(row[j]) for j in best}, sure)
         return found
 
-    def _alphabet(self, alphabet: str) -> tuple[tuple[str, ...], torch.Tensor]:
+    def _alphabet(self, alphabet: str) -> _Alphabet:
         try:
             return self._alphabets[alphabet]
         except (KeyError, TypeError):  # TypeError: what is no word at all
@@ -202,12 +220,12 @@ class Recognizer:
 
     def _among(self, logits: torch.Tensor, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
-        found: NDArray[np.float32] = (self._classes(logits, alphabet) @ self._alphabet(alphabet)[1].float()).numpy()
+        found: NDArray[np.float32] = (self._classes(logits, alphabet) @ self._alphabet(alphabet).sums).numpy()
         return found
 
     def _classes(self, logits: torch.Tensor, alphabet: str) -> torch.Tensor:
         """Calibrated logits (N, C) as probabilities (N, C): softmax over the classes of the alphabet, 0 for others."""
-        return logits.masked_fill(~self._alphabet(alphabet)[1].any(1), -torch.inf).softmax(1)
+        return logits.masked_fill(self._alphabet(alphabet).outside, -torch.inf).softmax(1)
 
     def _batched(self, seen: Gray) -> torch.Tensor:
         """``_logits`` of as many pictures as there are, in batches."""
@@ -217,8 +235,7 @@ class Recognizer:
     def features(self, seen: Gray) -> torch.Tensor:
         """What the network makes of pictures (N, S, S) before it classifies them: float32 (N, D) on its device."""
         device = next(self.model.parameters()).device
-        maps = self.model.forward_features(to_tensor(seen, self.config).to(device))
-        found: torch.Tensor = self.model.forward_head(maps, pre_logits=True)
+        found: torch.Tensor = self._features(to_tensor(seen, self.config).to(device))
         return found
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""model.fused: a network with its BatchNorm folded answers as it did before, whatever timm's ResNet is built of."""
+"""model.fused and model.features: the network answers as it did before, whatever timm's ResNet is built of."""
 
 import copy
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwr.config import ModelConfig
-from hwr.model import build, fused
+from hwr.model import build, features, fused
 
 TINY = {"in_chans": 1, "channels": [8, 8, 16, 16]}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
@@ -56,3 +56,40 @@ def test_the_answers_are_those_of_the_network_before(architecture: str, args: di
     scale = float(expected.abs().max().clamp_min(1))
     torch.testing.assert_close(found(pixels), expected, atol=1e-4 * scale, rtol=0)
     assert norms(found) == 0
+
+
+OTHER_LAYERS: list[tuple[str, dict[str, Any]]] = [
+    ("resnet18", {**TINY, "norm_layer": "groupnorm1", "act_layer": "gelu"}),
+    ("resnet50", {**TINY, "norm_layer": "layernorm2d", "drop_path_rate": 0.5, "drop_rate": 0.5}),
+]
+
+
+@pytest.mark.parametrize("ready", [fused, torch.nn.Module.eval], ids=["fused", "as it is"])
+@pytest.mark.parametrize(
+    ("architecture", "args"),
+    [*NETWORKS, *OTHER_LAYERS],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@torch.inference_mode()
+def test_features_and_classifier_make_the_network(architecture: str, args: dict[str, Any], ready: Any) -> None:
+    model: Any = ready(lively(architecture, args))
+    straight = features(model)
+    for n in (1, 3):
+        pixels = torch.randn(n, 1, 32, 32)
+        assert torch.equal(model.get_classifier()(straight(pixels)), model(pixels))
+
+
+def test_features_have_the_weights_of_the_network() -> None:
+    model: Any = lively("resnet18", TINY)
+    straight, pixels = features(model), torch.randn(2, 1, 32, 32)
+    before = straight(pixels)
+    with torch.no_grad():
+        model.conv1.weight.mul_(-1)
+    after = straight(pixels)
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(model.get_classifier()(after), model(pixels))
+
+
+def test_features_of_a_fused_network_call_no_convolution_as_a_module() -> None:
+    straight = features(fused(lively("resnet18", TINY)))
+    assert not any(isinstance(m, (torch.nn.Conv2d, torch.nn.ReLU, torch.nn.Identity)) for m in straight.modules())
