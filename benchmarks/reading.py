@@ -96,8 +96,7 @@ def hands(source: sources.Source, characters: Collection[str], writers: Collecti
         raise UserError(f"{source.name} holds pictures: expected pen trajectories")
     names = [source.targets[label][0] for label in source.labels]
     known = np.array([i for i, name in enumerate(names) if name in characters], np.int64)
-    nameless = len(np.unique(source.groups)) == len(source)
-    groups = source.groups[known] // NEIGHBOURS if nameless else source.groups[known]
+    groups = source.groups[known] if source.writers else source.groups[known] // NEIGHBOURS
     asked = sorted(set(groups.tolist()) & set(groups.tolist() if writers is None else writers))
     rows = [of_one_size(known[groups == group].tolist(), source.trajectory) for group in asked]
     return [hand_of([names[i] for i in row], [source.trajectory(i) for i in row]) for row in rows if len(row) > 1]

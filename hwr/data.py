@@ -25,7 +25,7 @@ class InkSet:
     """Fitted ink with its labels.
 
     ``images`` uint8 (N, S, S), white on black; ``labels`` int64 (N,) index ``targets``, each the class names that
-    count as right; ``groups`` int64 (N,): a writer, or the sample itself where writers are unknown.
+    count as right; ``groups`` int64 (N,): a writer, where ``of_writers`` says so, or the sample itself.
     """
 
     name: str
@@ -33,6 +33,7 @@ class InkSet:
     labels: NDArray[np.int64]
     targets: tuple[Target, ...]
     groups: NDArray[np.int64]
+    of_writers: NDArray[np.bool_]
     drawn: bool = False  # from trajectories: no scan, so no copy of one
     weights: NDArray[np.float32] | None = None  # (N,): how often an epoch sees each sample; None is once
 
@@ -49,11 +50,16 @@ class InkSet:
         used = tuple(self.targets[i] for i in np.unique(self.labels))
         return tuple(names(used))
 
+    def writers(self) -> list[int]:
+        """The groups of those writers that are known."""
+        found: list[int] = np.unique(self.groups[self.of_writers]).tolist()
+        return found
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
         """The chosen samples."""
         weights = None if self.weights is None else self.weights[rows]
-        images, labels, groups = self.images[rows], self.labels[rows], self.groups[rows]
-        return replace(self, images=images, labels=labels, groups=groups, weights=weights)
+        chosen = {name: getattr(self, name)[rows] for name in ("images", "labels", "groups", "of_writers")}
+        return replace(self, **chosen, weights=weights)
 
     def weighted(self, weight: float | NDArray[np.float32]) -> InkSet:
         """The same samples, seen so many times as often an epoch."""
@@ -119,7 +125,9 @@ def fit_source(source: Source, model: ModelConfig) -> InkSet:
     ):
         for done in pool.map(fit_chunk, range(0, len(source), CHUNK)):
             bar.update(done)
-    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, source.trajectory is not None)
+    of_writers = np.full(len(source), source.writers)
+    drawn = source.trajectory is not None
+    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, of_writers, drawn)
     if not kept.any():
         raise UserError(f"{source.name} holds no ink: all {len(source)} pictures are blank")
     if not kept.all():
@@ -142,6 +150,7 @@ def merge(sets: list[InkSet]) -> InkSet:
         np.concatenate(labels),
         targets,
         np.concatenate([s.groups + first for s, first in zip(sets, first_group, strict=True)]),
+        np.concatenate([s.of_writers for s in sets]),
         weights=_merged_weights(sets),
     )
 
@@ -162,7 +171,8 @@ def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet | Non
         return ink, None
     if len(ink) < 2:
         raise UserError(f"{ink.name}: {len(ink)} sample cannot be split for validation: more, or --validation 0")
-    groups = ink.groups if len(np.unique(ink.groups)) > 1 else np.arange(len(ink))
-    lots = np.random.default_rng(seed).random(int(groups.max()) + 1)[groups]
+    if len(np.unique(ink.groups)) == 1:  # who is learnt from as well, and no stranger
+        ink = replace(ink, groups=np.arange(len(ink)), of_writers=np.zeros(len(ink), np.bool_))
+    lots = np.random.default_rng(seed).random(int(ink.groups.max()) + 1)[ink.groups]
     held = lots <= np.clip(share, lots.min(), np.max(lots, where=lots < lots.max(), initial=0))
     return ink.take(~held), ink.take(held)

@@ -101,6 +101,7 @@ def measure(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int
     allowed = ink.membership(config.labels)[torch.from_numpy(ink.labels)]
     logits = _logits(model, config, ink.images, ink.name)
     answers = measures.among_present(logits, allowed, config)
+    known = torch.from_numpy(ink.of_writers)
     return {
         "answers": answers.names,
         "summary": measures.summary(answers),
@@ -111,7 +112,7 @@ def measure(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int
         "calibration": measures.calibration(answers),
         "rejection": measures.rejection(logits, answers, config),
         "mistakes": measures.mistakes(answers),
-        "writers": measures.by_writer(answers.right, ink.groups),
+        "writers": measures.by_writer(answers.right[known], ink.groups[known]),
         "corruptions": corrupted(model, config, ink, limit, seed) if limit else {},
     }
 

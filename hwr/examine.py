@@ -15,7 +15,6 @@ from hwr.data import InkSet
 from hwr.labelled import Labelled, predict
 from hwr.prepare import Sets
 
-WRITER = 20  # samples of one group, from which on it is a writer's, and not one sample drawn several times
 ENOUGH = 1000  # samples of known writers: with fewer, all others count as well
 
 
@@ -32,7 +31,7 @@ def calibrate(
     if sets.val is not None:
         logits, allowed = predict(model, Labelled.of(sets.val, config.labels, device), config)
         characters = [i for i, label in enumerate(config.labels) if label != OTHER]
-        strangers = torch.from_numpy(of_strangers(sets.val))
+        strangers = torch.from_numpy(_of_strangers(sets.val))
         temperature = metrics.fit_temperature(logits[strangers][:, characters], allowed[strangers][:, characters])
         temperature = round(temperature, 4)
         sure = metrics.confidence(logits / temperature, other)
@@ -45,11 +44,9 @@ def calibrate(
     return config, measured
 
 
-def of_strangers(ink: InkSet) -> NDArray[np.bool_]:
+def _of_strangers(ink: InkSet) -> NDArray[np.bool_]:
     """(N,): which samples are of known writers, all of whom were held out; all, where they are few."""
-    known = np.unique(ink.groups, return_inverse=True, return_counts=True)
-    found: NDArray[np.bool_] = known[2][known[1]] >= WRITER
-    return found if found.sum() >= ENOUGH else np.ones(len(ink), np.bool_)
+    return ink.of_writers if ink.of_writers.sum() >= ENOUGH else np.ones(len(ink), np.bool_)
 
 
 def test(model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device) -> dict[str, Any]:

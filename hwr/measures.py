@@ -158,10 +158,10 @@ def mistakes(answers: Answers, most: int = MISTAKES) -> list[Measures]:
     ]
 
 
-def by_writer(right: torch.Tensor, groups: NDArray[np.int64]) -> Measures | None:
-    """Accuracy per writer, worst first, and their spread; None where writers are unknown: all groups are of one."""
-    writers, rows = np.unique(groups, return_inverse=True)
-    if len(writers) in (1, len(groups)):
+def by_writer(right: torch.Tensor, written_by: NDArray[np.int64]) -> Measures | None:
+    """Accuracy per writer, worst first, and their spread; None of fewer than two. bool (N,) and writers (N,)."""
+    writers, rows = np.unique(written_by, return_inverse=True)
+    if len(writers) < 2:
         return None
     n = np.bincount(rows)
     shares = np.bincount(rows, weights=right.numpy()) / n

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from hwr import data, leakage, outliers
 from hwr.config import ModelConfig
@@ -57,17 +54,9 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
         pools = [pool.weighted(weight) for pool, weight in zip(pools, config.weights, strict=True)]
     learnt, held = zip(*(data.hold_out(pool, config.validation, config.seed) for pool in pools), strict=True)
     val = data.merge(list(held)) if config.validation else None
-    sets = Sets(data.merge(list(learnt)), val, {ink.name: ink for ink in tests}, removed, _writers(held))
+    writers = {ink.name: ink.writers() for ink in held if ink is not None and ink.of_writers.any()}
+    sets = Sets(data.merge(list(learnt)), val, {ink.name: ink for ink in tests}, removed, writers)
     return _with_outliers(sets, config, model) if config.outliers else sets
-
-
-def _writers(held: Iterable[data.InkSet | None]) -> dict[str, list[int]]:
-    """The groups in each set that have several samples: writers."""
-    found = {}
-    for ink in held:
-        if ink is not None and len(writers := np.unique(ink.groups)) < len(ink):
-            found[ink.name] = writers.tolist()
-    return found
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:

@@ -45,6 +45,7 @@ class Source:
     targets: tuple[Target, ...]
     groups: NDArray[np.int64]  # (N,) samples of one group stay on one side of a split: a writer, or the sample itself
     trajectory: Callable[[int], Strokes] | None = None  # sample i as the pen moved, where that is known
+    writers: bool = False  # the groups are writers
     is_ink: bool = True  # pictures are white on black already, and need no guess
 
     def __len__(self) -> int:
@@ -137,7 +138,8 @@ def _raster(name: str, path: Path, arrays: dict[str, NDArray[Any]]) -> Source:
     if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
         raise UserError(f"{path}: images must be uint8 (N, H, W), white on black; got {images.dtype} {images.shape}")
     labels, targets = _npz_labels(path, arrays, len(images))
-    return Source(name, images.__getitem__, labels, targets, _groups(path, arrays, len(images)))
+    groups, writers = _groups(path, arrays, len(images))
+    return Source(name, images.__getitem__, labels, targets, groups, writers=writers)
 
 
 def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> Source:
@@ -155,8 +157,8 @@ def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> S
     def ink(i: int) -> Gray:
         return sketch(trajectory(i), np.random.default_rng((seed, i)))
 
-    groups = _groups(path, arrays, len(labels))
-    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory)
+    groups, writers = _groups(path, arrays, len(labels))
+    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory, writers)
 
 
 def _offsets(path: Path, arrays: dict[str, NDArray[Any]], key: str, end: int) -> NDArray[np.int64]:
@@ -176,13 +178,14 @@ def _integers(
     return found.astype(np.int64)
 
 
-def _groups(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> NDArray[np.int64]:
+def _groups(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[NDArray[np.int64], bool]:
+    """The group of each sample, and whether that is its writer."""
     if "writer" not in arrays:
-        return np.arange(n)
+        return np.arange(n), False
     writers = _integers(path, arrays, "writer", n)
     if writers.min() < 0 or writers.max() >= MOST_WRITERS:
         raise UserError(f"{path}: writer must be numbers from 0 to {MOST_WRITERS - 1:,}")
-    return writers
+    return writers, True
 
 
 def _classes(path: Path, arrays: dict[str, NDArray[Any]], key: str) -> list[str]:

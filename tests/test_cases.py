@@ -17,7 +17,9 @@ def labelled(count: int = 400) -> Labelled:
     images = np.repeat(rng.integers(0, 256, (count, 1, 1), dtype=np.uint8), 8, axis=1).repeat(8, axis=2)
     labels = np.arange(count) % 4
     targets = (("C", "c"), ("C",), ("0",), ("L", "l"))
-    return Labelled.of(InkSet("ink", images, labels, targets, np.arange(count)), LABELS, torch.device("cpu"))
+    return Labelled.of(
+        InkSet("ink", images, labels, targets, np.arange(count), np.zeros(count, bool)), LABELS, torch.device("cpu")
+    )
 
 
 def teacher(pixels: torch.Tensor) -> torch.Tensor:

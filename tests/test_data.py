@@ -244,6 +244,19 @@ def test_sources_merge_by_class_name(tmp_path: Path) -> None:
     assert [merged.targets[i][0] for i in merged.labels] == list("AABBBBCC")
     assert merged.classes() == ("A", "B", "C")
     assert len(np.unique(merged.groups)) == 8
+    assert not merged.writers()
+
+
+def test_writers_are_those_that_a_file_names(tmp_path: Path) -> None:
+    pens = load(PENS)
+    assert pens.writers() == np.unique(pens.groups).tolist()
+    with np.load(PENS) as file:
+        np.savez(tmp_path / "nameless.npz", **{key: file[key] for key in file.files if key != "writer"})
+    nameless = load(tmp_path / "nameless.npz", pens=2)
+    assert nameless.writers() == []
+    merged = data.merge([nameless, pens])
+    assert merged.of_writers.tolist() == [False] * len(nameless) + [True] * len(pens)
+    assert len(merged.writers()) == len(pens.writers())
 
 
 def test_validation_is_fixed_by_seed_and_never_shares_a_writer() -> None:
@@ -271,6 +284,7 @@ def test_one_writers_samples_are_split_singly_and_nothing_is_held_out_unless_ask
     one = pens.take(pens.groups == pens.groups[0])
     train, val = data.hold_out(one, 0.3, seed=0)
     assert val is not None and len(train) + len(val) == len(one) and len(val) > 0
+    assert not val.writers(), "who is learnt from as well counts as a writer held out"
     assert data.hold_out(one, 0.0, seed=0) == (one, None)
     with pytest.raises(UserError, match="--validation 0"):
         data.hold_out(one.take(np.array([0])), 0.3, seed=0)
@@ -294,7 +308,7 @@ def ink_set(images: NDArray[np.uint8], names: str, name: str = "mine") -> InkSet
     targets = tuple(dict.fromkeys(names))
     labels = np.array([targets.index(letter) for letter in names])
     classes = tuple(("C", "c") if target == "?" else (target,) for target in targets)
-    return InkSet(name, images, labels, classes, np.arange(len(labels)))
+    return InkSet(name, images, labels, classes, np.arange(len(labels)), np.zeros(len(labels), bool))
 
 
 def bars(count: int, seed: int) -> NDArray[np.uint8]:

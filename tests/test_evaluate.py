@@ -29,7 +29,7 @@ def ink() -> InkSet:
         left = 4 + 5 * (i % 4)
         image[4:28, left : left + 4 + rng.integers(0, 4)] = 255
     labels = np.arange(48) % 4
-    return InkSet("bars", images, labels, tuple((label,) for label in LABELS), np.arange(48) // 8)
+    return InkSet("bars", images, labels, tuple((label,) for label in LABELS), np.arange(48) // 8, np.ones(48, bool))
 
 
 @pytest.fixture
