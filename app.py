@@ -28,7 +28,7 @@ from page.answers import TOP, Answers, Drawing, Pupil, as_json, lessons, several
 from page.layout import EXAMPLES, Parts
 from page.received import files_of, path_of, refusals, sketch_of
 from page.social import Card
-from page.words import say, still
+from page.words import kept, say, still
 
 AT_ONCE = 4  # an answer takes milliseconds of all cores: more at once would only wait for each other
 WAITING = 100  # more are told that the page is busy: these wait for seconds already
@@ -67,7 +67,7 @@ def build(recognizer: Recognizer, feedback: Feedback | None = None) -> gr.Blocks
     """The page, not yet launched. One recognizer serves all visitors; what they draw and teach is each one's own."""
     page = limits.Page(title="Read my handwriting", analytics_enabled=False, delete_cache=FORGOTTEN)
     with page:
-        parts = layout.parts(recognizer, feedback.notice if feedback else "")
+        parts = layout.parts(recognizer, kept(feedback.dataset) if feedback else "")
         connect(page, parts, Answers(recognizer, feedback))
     page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING, api_open=False)
     return page

@@ -26,7 +26,7 @@ from PIL.PngImagePlugin import PngInfo
 from hwr import hub, naming, network
 from hwr.config import UserError, local
 from hwr.picture import Gray, shrink
-from hwr.quota import PER_VISITOR, Limits
+from hwr.quota import Limits
 from hwr.uploads import EVERY, Uploads
 
 LONGEST_SIDE = 512  # pixels of a kept drawing
@@ -69,15 +69,9 @@ class Feedback:
         return feedback
 
     @property
-    def notice(self) -> str:
-        """For visitors: what is kept, where, why, and under which limits."""
-        place = f"the dataset {self.repo} on {network.host()}" if self.repo else "a folder on this server"
-        minute, hour = (most for most, _ in PER_VISITOR)
-        return (
-            "If you say what it was, your drawing, what you call it, the model's answer and version, and the time are "
-            f"kept in {place}, to make later models better. Nothing about you is kept, and at most {minute} drawings "
-            f"a minute and {hour} an hour."
-        )
+    def dataset(self) -> str | None:
+        """Where drawings are sent, for visitors to know: a dataset, and the Hub that has it; None if nowhere."""
+        return self.repo and f"{self.repo} ({network.host()})"
 
     def keep(self, ink: Gray, label: str, predicted: str, revision: str, visitor: str) -> None:
         """Keep ink, uint8 (H, W), and its label, beside what a model of ``revision`` predicted.

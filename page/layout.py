@@ -10,7 +10,7 @@ import gradio as gr
 from hwr import Recognizer
 from page import about, drawing
 from page.answers import TOP
-from page.words import say, still
+from page.words import still
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.png"))
@@ -80,7 +80,7 @@ def pad_and_view() -> dict[str, Any]:
             gr.HTML(still("view"), label="Caption", elem_id="caption")
             found["look"] = gr.Checkbox(label=still("look"), container=False, elem_id="look")
         with gr.Column(min_width=200):
-            found["note"] = gr.HTML(say("blank"), label="Note", elem_id="note")
+            found["note"] = gr.HTML(still("blank"), label="Note", elem_id="note")
             found["clear"] = gr.Button(still("clear"))
     return found
 

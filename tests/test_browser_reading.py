@@ -101,6 +101,7 @@ def test_the_page_speaks_chinese_where_the_browser_does(browser: Browser, page_u
     try:
         page = opened(context, page_url)
         page.get_by_role("button", name="清空").wait_for()
+        page.get_by_text("请写一个字符").wait_for()
         assert page.get_by_role("tab", name="照片").is_visible()
         page.locator("#examples button").first.click()
         assert first(page, "2") == "2"
@@ -176,6 +177,7 @@ def test_what_was_taught_is_kept_unless_the_visitor_says_no(
 ) -> None:
     page = opened(context, keeping_url)
     assert "kept in a folder on this server" in page.inner_text("#donate")
+    assert "20 drawings a minute and 200 an hour" in page.inner_text("#donate")
     draw(page, TWO)
     assert first(page, "2") == "2"
     page.locator("#donate input").uncheck()
@@ -188,6 +190,15 @@ def test_what_was_taught_is_kept_unless_the_visitor_says_no(
     (sample,) = samples(kept)
     assert (sample["label"], sample["predicted"]) == ("Z", "Q")
     assert (kept / sample["file"]).is_file()
+
+
+def test_what_is_kept_is_said_in_chinese_as_well(browser: Browser, keeping_url: str) -> None:
+    context = browser.new_context(locale="zh-CN")
+    try:
+        page = opened(context, keeping_url)
+        page.locator("#donate").get_by_text("本服务器的").wait_for()
+    finally:
+        context.close()
 
 
 def test_several_characters_are_kept_one_by_one(context: BrowserContext, keeping_url: str, kept: Path) -> None:

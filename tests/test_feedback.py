@@ -227,10 +227,9 @@ def test_a_token_that_will_not_do_is_said_at_start(
         Feedback.opened(tmp_path, REPO)
 
 
-def test_the_notice_names_the_place_and_the_limits(kept: Feedback) -> None:
-    assert "a folder on this server" in kept.notice
-    assert "20 drawings a minute and 200 an hour" in kept.notice
-    assert f"the dataset {REPO} on 127.0.0.1" in Feedback(kept.folder, REPO).notice
+def test_the_dataset_that_drawings_go_to_is_named(kept: Feedback) -> None:
+    assert kept.dataset is None
+    assert (Feedback(kept.folder, REPO).dataset or "").startswith(f"{REPO} (127.0.0.1")
 
 
 def test_the_hub_gets_all_of_it_and_training_reads_it_there(hub_of_tests: Hub, folder: Path, ink: Gray) -> None:
