@@ -15,6 +15,9 @@ from benchmarks import load, serving
 from benchmarks.load import Sketch, Tally
 from benchmarks.serving import Served
 
+SOAK = 60  # seconds; memory is looked at after a third of them and at the end
+MOST_GROWTH = 40  # MiB meanwhile: one picture of the pad that is kept with every answer, 314 kB, takes more
+
 SMALL = """
 import time, app
 at_once, app.AT_ONCE, app.WAITING = app.Answers.again, 1, 2
@@ -67,6 +70,15 @@ def test_a_wrong_visitors_answer_would_be_found(small: Served, sketches: list[Sk
     swapped = [sketches[0]._replace(answer=sketches[1].answer)]
     tally = visits(small, swapped, 1, 1)
     assert len(tally.wrong) == len(tally.seconds) == 1
+
+
+def test_memory_is_flat_while_visitors_draw(sketches: list[Sketch]) -> None:
+    with serving.served(*serving.APP) as server, ThreadPoolExecutor(1) as pool:
+        options = load.Options(visitors=6, seconds=SOAK, pause=0)
+        found = pool.submit(load.measure, server, sketches, options).result()
+    assert (found["lost"], found["wrong"], found["unreachable"]) == ([], [], 0)
+    assert found["answers"] > 200, "too few to tell"
+    assert found["memory"]["end"] - found["memory"]["warm"] < MOST_GROWTH, found["memory_over_time"]
 
 
 def test_a_stop_finishes_what_was_asked(small: Served, sketches: list[Sketch]) -> None:
