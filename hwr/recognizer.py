@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hwr import hub, metrics, reading, saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.image import fit, to_ink, to_tensor
-from hwr.model import features, fused
+from hwr.model import features_of, fused
 from hwr.picture import Gray
 from hwr.reading import Reading
 
@@ -62,7 +62,7 @@ class Recognizer:
         self.head: torch.nn.Module = cast(Any, model).get_classifier()  # a method of timm's modules
         self.source = source
         self.stale = stale
-        self._features = features(model)
+        self._features = features_of(model)
         self._know(config)
 
     def _know(self, config: ModelConfig) -> None:

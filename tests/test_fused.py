@@ -1,4 +1,4 @@
-"""model.fused and model.features: the network answers as it did before, whatever timm's ResNet is built of."""
+"""model.fused and model.features_of: the network answers as it did before, whatever timm's ResNet is built of."""
 
 import copy
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwr.config import ModelConfig
-from hwr.model import build, features, fused
+from hwr.model import build, features_of, fused
 
 TINY = {"in_chans": 1, "channels": [8, 8, 16, 16]}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
@@ -73,7 +73,7 @@ OTHER_LAYERS: list[tuple[str, dict[str, Any]]] = [
 @torch.inference_mode()
 def test_features_and_classifier_make_the_network(architecture: str, args: dict[str, Any], ready: Any) -> None:
     model: Any = ready(lively(architecture, args))
-    straight = features(model)
+    straight = features_of(model)
     for n in (1, 3):
         pixels = torch.randn(n, 1, 32, 32)
         assert torch.equal(model.get_classifier()(straight(pixels)), model(pixels))
@@ -81,7 +81,7 @@ def test_features_and_classifier_make_the_network(architecture: str, args: dict[
 
 def test_features_have_the_weights_of_the_network() -> None:
     model: Any = lively("resnet18", TINY)
-    straight, pixels = features(model), torch.randn(2, 1, 32, 32)
+    straight, pixels = features_of(model), torch.randn(2, 1, 32, 32)
     before = straight(pixels)
     with torch.no_grad():
         model.conv1.weight.mul_(-1)
@@ -91,5 +91,5 @@ def test_features_have_the_weights_of_the_network() -> None:
 
 
 def test_features_of_a_fused_network_call_no_convolution_as_a_module() -> None:
-    straight = features(fused(lively("resnet18", TINY)))
+    straight = features_of(fused(lively("resnet18", TINY)))
     assert not any(isinstance(m, (torch.nn.Conv2d, torch.nn.ReLU, torch.nn.Identity)) for m in straight.modules())
