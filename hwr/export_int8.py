@@ -17,7 +17,7 @@ from hwr import export_onnx, graph
 from hwr.config import ModelConfig
 from hwr.parity import pictures
 
-CALIBRATION = 256  # pictures of the training split, which show how far the values of each layer reach
+CALIBRATION = 2048  # pictures of the training split, which show how far the values of each layer reach
 BATCH = 64  # of them at once, since the values of all layers are kept; ONNX Runtime wants batches of one size
 QUANTISED = ["Conv", "Add", "Relu", "MaxPool", "AveragePool"]  # not the classifier, nor what the raw form has around it
 STEM = "conv1."  # stays float too: with the classifier few weights, and half of the answers that rounding changed

@@ -111,7 +111,7 @@ class _Tracer(torch.fx.Tracer):
 def features_of(model: torch.nn.Module) -> torch.nn.Module:
     """The network in front of its classifier, (N, 1, S, S) to (N, D), as one line of functions on the same weights.
 
-    For one small picture, calling module within module takes a quarter of all the time; this calls none.
+    For one small picture, calling module within module takes a quarter of all the time; this calls pools alone.
     """
     whole = _Features(model.eval())
     graph, parts = _Tracer().trace(whole), {}

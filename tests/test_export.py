@@ -368,7 +368,7 @@ def test_int8_is_calibrated_on_pictures_that_are_not_compared(monkeypatch: pytes
     monkeypatch.setattr(export_int8, "_quantised", lambda _, __, given: seen.append(given))
     monkeypatch.setattr(export_onnx, "content", lambda *_: b"")
     export_int8.content(build(TINY), TINY, raw=True)
-    assert seen[0].shape == (256, 32, 32)
+    assert seen[0].shape == (export_int8.CALIBRATION, 32, 32)
     compared = {ink.tobytes() for ink in parity.pictures(TINY).ink}
     assert not compared & {ink.tobytes() for ink in seen[0]}
 
