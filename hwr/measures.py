@@ -159,7 +159,10 @@ def mistakes(answers: Answers, most: int = MISTAKES) -> list[Measures]:
 
 
 def by_writer(right: torch.Tensor, written_by: NDArray[np.int64]) -> Measures | None:
-    """Accuracy per writer, worst first, and their spread; None of fewer than two. bool (N,) and writers (N,)."""
+    """Accuracy per writer, worst first, and their spread; None of fewer than two.
+
+    ``right`` bool (N,), ``written_by`` the writer of each, (N,).
+    """
     writers, rows = np.unique(written_by, return_inverse=True)
     if len(writers) < 2:
         return None
