@@ -2,7 +2,7 @@
 
     python -m benchmarks.reading --pens pendigits_train.npz --letters unipen_train.npz
 
-Strings of 2 to 8 characters are composed of one hand's pen trajectories each (`benchmarks.composing`), of writers that
+Strings of 2 to 8 characters are composed of one hand's pen trajectories each (`hwr.composing`), of writers that
 the model never saw: the pen digits are never trained on, and config.json names the others. Beside each line stands
 what perfect segmentation would give: how often the very same characters, drawn alone, are read right.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks import results
-from benchmarks.composing import Composed, Gap, Hand, compose, hand_of, photo
 from benchmarks.personal import held_out
-from hwr import Recognizer, UserError, cli, sources, start, strokes
+from benchmarks.photos import photo
+from hwr import Recognizer, cli, sources, start
+from hwr.composing import Composed, Gap, Hand, compose, hands
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import wilson
 from hwr.picture import Gray
 
-NEIGHBOURS = 24  # samples in a row that are taken for one hand where the file names no writers
-ONE_SIZE = 6.0  # times as high or as low as the hand usually writes
 APART: tuple[Gap, ...] = ("wide", "near")
 
 
@@ -88,24 +87,6 @@ def rows(options: Options) -> Iterator[Row]:
         yield Row("digits apart, held-out writers", hands(pens, DIGITS, writers), "digits", options.n)
         yield Row("letters apart", letters, "letters", options.n)
         yield Row("letters touching", letters, "letters", options.n, gaps=("touching",))
-
-
-def hands(source: sources.Source, characters: Collection[str], writers: Collection[int] | None = None) -> list[Hand]:
-    """One hand a writer, of all or of these; of NEIGHBOURS samples each where the source names none."""
-    if source.trajectory is None:
-        raise UserError(f"{source.name} holds pictures: expected pen trajectories")
-    names = [source.targets[label][0] for label in source.labels]
-    known = np.array([i for i, name in enumerate(names) if name in characters], np.int64)
-    groups = source.groups[known] if source.writers else source.groups[known] // NEIGHBOURS
-    asked = sorted(set(groups.tolist()) & set(groups.tolist() if writers is None else writers))
-    rows = [of_one_size(known[groups == group].tolist(), source.trajectory) for group in asked]
-    return [hand_of([names[i] for i in row], [source.trajectory(i) for i in row]) for row in rows if len(row) > 1]
-
-
-def of_one_size(rows: list[int], trajectory: Callable[[int], strokes.Strokes]) -> list[int]:
-    """Samples that fit into one line: some writers of UNIPEN change their scale many times over."""
-    spans = np.array([max(np.ptp(np.concatenate(trajectory(i)), axis=0).max(), 1) for i in rows])
-    return np.array(rows)[np.abs(np.log(spans / np.median(spans))) <= np.log(ONE_SIZE)].tolist() if rows else rows
 
 
 def strings(row: Row) -> Iterator[tuple[Composed, NDArray[np.uint8]]]:

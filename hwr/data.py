@@ -36,6 +36,7 @@ class InkSet:
     of_writers: NDArray[np.bool_]
     drawn: bool = False  # from trajectories: no scan, so no copy of one
     weights: NDArray[np.float32] | None = None  # (N,): how often an epoch sees each sample; None is once
+    sure: NDArray[np.bool_] | None = None  # (N,): drawn to be what it is called, whatever a teacher says; None is not
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -57,9 +58,8 @@ class InkSet:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
         """The chosen samples."""
-        weights = None if self.weights is None else self.weights[rows]
-        chosen = {name: getattr(self, name)[rows] for name in ("images", "labels", "groups", "of_writers")}
-        return replace(self, **chosen, weights=weights)
+        arrays = {name: getattr(self, name) for name in ("images", "labels", "groups", "of_writers", "weights", "sure")}
+        return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
 
     def weighted(self, weight: float | NDArray[np.float32]) -> InkSet:
         """The same samples, seen so many times as often an epoch."""
@@ -152,6 +152,7 @@ def merge(sets: list[InkSet]) -> InkSet:
         np.concatenate([s.groups + first for s, first in zip(sets, first_group, strict=True)]),
         np.concatenate([s.of_writers for s in sets]),
         weights=_merged_weights(sets),
+        sure=np.concatenate([np.zeros(len(s), np.bool_) if s.sure is None else s.sure for s in sets]),
     )
 
 

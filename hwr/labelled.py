@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from hwr.config import ModelConfig
+from hwr.config import OTHER, ModelConfig
 from hwr.data import InkSet
 from hwr.devices import gather
 from hwr.image import normalise
@@ -22,22 +23,26 @@ BATCH = 1024  # pictures a forward pass without gradients
 class Labelled:
     """Ink on the training device: ``images`` uint8 (N, 1, S, S), ``labels`` (N,) rows of ``allowed`` and ``prior``.
 
-    ``allowed`` bool (T, C) are the classes that count as right, ``prior`` (T, C) the share of each among them.
+    ``allowed`` bool (T, C) are the classes that count as right, ``prior`` (T, C) the share of each among them. ``sure``
+    bool (N,): samples that a teacher is not asked about, such as outliers, whose kind it need not have met.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     allowed: torch.Tensor
     prior: torch.Tensor
+    sure: torch.Tensor
 
     @classmethod
     def of(cls, ink: InkSet, labels: tuple[str, ...], device: torch.device) -> Labelled:
         """An InkSet for a model with these labels."""
+        sure = np.array([target == (OTHER,) for target in ink.targets])[ink.labels]
         return cls(
             torch.from_numpy(ink.images).unsqueeze(1).to(device),
             torch.from_numpy(ink.labels).to(device),
             ink.membership(labels).to(device),
             ink.prior(labels).to(device),
+            torch.from_numpy(sure if ink.sure is None else sure | ink.sure).to(device),
         )
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ import torch
 
 from hwr import cases, metrics
 from hwr.augment import Augmentation, mix
-from hwr.config import OTHER, ModelConfig
+from hwr.config import ModelConfig
 from hwr.image import normalise
 from hwr.labelled import Labelled
 from hwr.options import TrainConfig
@@ -33,8 +33,6 @@ class Objective:
         self.data = cases.told(data, teacher, config.case_trust) if teacher is not None and config.case_trust else data
         self.config, self.model_config, self.teacher = config, model_config, teacher
         self.augment = Augmentation.of(config)
-        # Outliers are drawn to be none: a teacher need not have met their kind.
-        self.characters = torch.tensor([label != OTHER for label in model_config.labels], device=data.images.device)
 
     def __call__(
         self, network: torch.nn.Module, rows: torch.Tensor, size: int, precision: AbstractContextManager[Any]
@@ -56,17 +54,18 @@ class Objective:
                 allowed, prior = self.data.allowed[targets], self.data.prior[targets]
                 loss = loss + part * metrics.soft_loss(logits, allowed, prior, config.case_prior, config.smoothing)
         if taught is not None:
-            loss = self._with_teacher(loss, logits, taught, labels)
+            loss = self._with_teacher(loss, logits, taught, rows)
         right = metrics.hits(logits.detach(), self.data.allowed[labels])
         return loss.mean(), right.float().mean()
 
     def _with_teacher(
-        self, loss: torch.Tensor, logits: torch.Tensor, taught: torch.Tensor, labels: torch.Tensor
+        self, loss: torch.Tensor, logits: torch.Tensor, taught: torch.Tensor, rows: torch.Tensor
     ) -> torch.Tensor:
-        """The loss, a share of it for the teacher's answers, (N, C), to what it knows."""
+        """The loss, a share of it for the teacher's answers, (N, C), to what it knows and is not sure without it."""
         assert self.teacher is not None
+        labels = self.data.labels[rows]
         allowed = self.data.allowed[labels]
-        known = (allowed & self.teacher.knows & self.characters).any(1)
+        known = (allowed & self.teacher.knows).any(1) & ~self.data.sure[rows]
         shared = metrics.reshared(taught, allowed, self.data.prior[labels])
         taught = torch.lerp(taught, shared, self.config.case_prior)
         return torch.lerp(loss, metrics.distillation_loss(logits, taught), self.config.distill * known)

@@ -35,6 +35,9 @@ class DataOptions:
     """Find the ink, crop and centre it. --no-ink for plain pictures, such as SVHN, CIFAR-10 and photos."""
     outliers: float = 0.0
     """Pictures of no character to learn to reject, as a share of the training data."""
+    strings: float = 0.0
+    """Characters cut out of strings, and wrong cuts to learn to reject, as a share of the training data. Strings are
+    composed of the pen trajectories of writers that are known."""
     case_prior: float = 0.0
     """Letters of unknown case: 0 leaves the case to the network, 1 teaches how often capitals are in EMNIST."""
     weights: tuple[float, ...] = ()
@@ -275,7 +278,7 @@ LEAST = {
     "grad_clip": 0,
 }
 SHARES = (
-    *("outliers", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
+    *("outliers", "strings", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
     *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion", "remnant"),
 )
 

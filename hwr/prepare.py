@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hwr import data, leakage, outliers
-from hwr.config import ModelConfig
+from hwr import data, leakage, outliers, strings
+from hwr.config import ModelConfig, UserError
 from hwr.options import TrainConfig
-from hwr.sources import brings_test
+from hwr.sources import brings_test, read
 
 STRANGE = 2000  # outliers to measure with
 
@@ -43,7 +44,7 @@ class Sets:
 
 
 def load(config: TrainConfig, model: ModelConfig) -> Sets:
-    """Every source read and fitted; near-duplicates of the tests removed; validation held out; outliers added."""
+    """Every source read and fitted; near-duplicates of the tests removed; validation held out; what is drawn added."""
     pools = [data.load(name, "train", model, config.data_dir, config.pens, config.seed) for name in config.data]
     names = config.test or tuple(name for name in config.data if brings_test(name))
     tests = [data.load(name, "test", model, config.data_dir, seed=config.seed) for name in names]
@@ -56,7 +57,21 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
     val = data.merge(list(held)) if config.validation else None
     writers = {ink.name: ink.writers() for ink in held if ink is not None and ink.of_writers.any()}
     sets = Sets(data.merge(list(learnt)), val, {ink.name: ink for ink in tests}, removed, writers)
-    return _with_outliers(sets, config, model) if config.outliers else sets
+    more = [*_cut_from_strings(learnt, sets.train.drawn_per_epoch, config, model)] if config.strings else []
+    sets = _with_outliers(sets, config, model) if config.outliers else sets
+    return replace(sets, train=data.merge([sets.train, *more]))
+
+
+def _cut_from_strings(
+    learnt: Sequence[data.InkSet], drawn: int, config: TrainConfig, model: ModelConfig
+) -> Iterator[data.InkSet]:
+    """What strings of the trajectories' writers are cut into; of all that is learnt from an epoch sees ``drawn``."""
+    hands = [(name, ink) for name, ink in zip(config.data, learnt, strict=True) if ink.drawn and ink.of_writers.any()]
+    if not hands:
+        raise UserError(f"--strings needs pen trajectories of known writers: none of --data {config.data} has them")
+    for name, ink in hands:
+        source = read(name, "train", config.data_dir)
+        yield strings.cut(source, ink.writers(), round(config.strings * drawn / len(hands)), config.seed, model)
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:

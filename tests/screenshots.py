@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import composing, serving  # noqa: E402  they are beside this folder
+from benchmarks import photos, serving  # noqa: E402  they are beside this folder
 from hwr.strokes import draw  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -55,7 +55,7 @@ def photographed(browser: Browser, url: str, name: str) -> None:
         browsing.choose(page, "digits")
         page.get_by_role("tab", name="Photo").click()
         with tempfile.TemporaryDirectory() as folder:
-            Image.fromarray(composing.photo(ink, rng)).save(Path(folder) / "photo.jpg")
+            Image.fromarray(photos.photo(ink, rng)).save(Path(folder) / "photo.jpg")
             page.locator("#photo input[type=file]").set_input_files(Path(folder) / "photo.jpg")
             page.wait_for_selector("#found .boxed img")
         shoot(page, name)

@@ -33,7 +33,8 @@ class Marking(torch.nn.Module):
 
 images = torch.zeros(n, 1, 1, 2, dtype=torch.uint8)
 images[:, 0, 0, 0], images[:, 0, 0, 1] = torch.arange(n) % 256, torch.arange(n) // 256
-data = Labelled(images, torch.zeros(n, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 1))
+one = torch.ones(1, 1)
+data = Labelled(images, torch.zeros(n, dtype=torch.long), one.bool(), one, torch.zeros(n, dtype=torch.bool))
 logits, _ = predict(Marking(), data, ModelConfig(labels=("a",), mean=0.0, std=1.0))
 assert logits[:, 0].long().equal(torch.arange(n)), "answers are missing or in another order"
 total = world.reduce(seen)

@@ -1,4 +1,4 @@
-"""benchmarks/composing.py and benchmarks/reading.py: several characters of one hand, and how often they are read."""
+"""hwr/composing.py and benchmarks/reading.py: several characters of one hand, and how often they are read."""
 
 import json
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import composing, reading
-from benchmarks.composing import Composed, Gap
-from hwr import Recognizer, hub, sources
+from benchmarks import photos, reading
+from hwr import Recognizer, composing, hub, sources
+from hwr.composing import Composed, Gap
 from hwr.config import DIGITS, LOWER, UPPER, UserError
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
@@ -21,7 +21,7 @@ LETTERS = UPPER + LOWER
 
 @pytest.fixture(scope="module")
 def hands() -> list[composing.Hand]:
-    return reading.hands(sources.read(str(PENS), "test", Path()), DIGITS + LETTERS)
+    return composing.hands(sources.read(str(PENS), "test", Path()), DIGITS + LETTERS)
 
 
 def made(hands: list[composing.Hand], seed: int, gap: Gap = "near", lines: int = 1) -> Composed:
@@ -85,14 +85,14 @@ def drawn(hand: composing.Hand, i: int) -> composing.Placed:
 
 def test_photos_are_of_phones_size_and_the_same_whenever_taken(hands: list[composing.Hand]) -> None:
     ink = made(hands, 1).picture
-    pictures = [composing.photo(ink, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    pictures = [photos.photo(ink, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     for picture in pictures:
         assert picture.dtype == np.uint8
         assert picture.shape[2] == 3
-        assert composing.SIZES[0] <= picture.shape[1] < composing.SIZES[1]
+        assert photos.SIZES[0] <= picture.shape[1] < photos.SIZES[1]
     np.testing.assert_array_equal(pictures[0], pictures[1])
     assert pictures[0].shape != pictures[2].shape
-    sheet = composing.contact_sheet([ink, *pictures], columns=3, side=100)
+    sheet = photos.contact_sheet([ink, *pictures], columns=3, side=100)
     assert sheet.size == (300, 200)
 
 
@@ -121,7 +121,7 @@ def measured(model: Recognizer, row: reading.Row, change: Any) -> dict[str, Any]
 
 @pytest.fixture
 def row(hands: list[composing.Hand]) -> reading.Row:
-    letters = reading.hands(sources.read(str(PENS), "test", Path()), LETTERS)
+    letters = composing.hands(sources.read(str(PENS), "test", Path()), LETTERS)
     return reading.Row("letters", letters, "letters", 8)
 
 
@@ -157,16 +157,16 @@ def test_samples_without_writers_are_one_hand_with_their_neighbours(tmp_path: Pa
     with np.load(PENS) as pens:
         np.savez(tmp_path / "nameless.npz", **{key: pens[key] for key in pens.files if key != "writer"})
     source = sources.read(str(tmp_path / "nameless.npz"), "test", Path())
-    found = reading.hands(source, DIGITS + LETTERS)
-    assert len(found) == len(source) // reading.NEIGHBOURS
-    assert max(len(hand.names) for hand in found) == reading.NEIGHBOURS
+    found = composing.hands(source, DIGITS + LETTERS)
+    assert len(found) == len(source) // composing.NEIGHBOURS
+    assert max(len(hand.names) for hand in found) == composing.NEIGHBOURS
 
 
 def test_samples_of_quite_another_size_are_left_out() -> None:
     line = [np.array([(0.0, 0.0), (0.0, 1.0)])]
     sizes = [10.0, 12.0, 11.0, 100.0, 1.0, 55.0]
-    assert reading.of_one_size([0, 1, 2, 3, 4, 5], lambda i: [line[0] * sizes[i]]) == [0, 1, 2, 5]
-    assert reading.of_one_size([], lambda i: line) == []
+    assert composing.of_one_size([0, 1, 2, 3, 4, 5], lambda i: [line[0] * sizes[i]]) == [0, 1, 2, 5]
+    assert composing.of_one_size([], lambda i: line) == []
 
 
 def test_only_writers_that_the_model_never_saw_are_read(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_only_writers_that_the_model_never_saw_are_read(tmp_path: Path) -> None:
     notes = {"hwr": {"held_out": {"pens": [writers[0], 9999], "others": [writers[1]]}}}
     (tmp_path / hub.CONFIG).write_text(json.dumps(notes))
     assert reading.held_out(tmp_path, pens) == [writers[0]]
-    assert len(reading.hands(pens, DIGITS + LETTERS, [writers[0]])) == 1
+    assert len(composing.hands(pens, DIGITS + LETTERS, [writers[0]])) == 1
     (tmp_path / hub.CONFIG).write_text(json.dumps({"hwr": {}}))
     with pytest.raises(UserError, match="kept out of its training"):
         reading.held_out(tmp_path, pens)
@@ -183,7 +183,7 @@ def test_only_writers_that_the_model_never_saw_are_read(tmp_path: Path) -> None:
 
 def test_pictures_are_no_pens() -> None:
     with pytest.raises(UserError, match="expected pen trajectories"):
-        reading.hands(sources.read("sample", "test", Path()), DIGITS)
+        composing.hands(sources.read("sample", "test", Path()), DIGITS)
 
 
 def test_the_table_has_a_line_of_each_kind_of_string(recognizer: Recognizer, row: reading.Row) -> None:

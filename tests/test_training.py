@@ -430,9 +430,9 @@ def test_a_teacher_is_learnt_from(tmp_path: Path) -> None:
 
 def test_a_teacher_is_not_asked_about_what_is_no_character() -> None:
     labels = (*TINY.labels, OTHER)
-    data = Labelled(
-        torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 10]), torch.eye(11).bool(), torch.eye(11)
-    )
+    pictures, names = np.zeros((2, 8, 8), np.uint8), tuple((label,) for label in labels)
+    ink = InkSet("ink", pictures, np.array([0, 10]), names, np.arange(2), np.zeros(2, bool))
+    data = Labelled.of(ink, labels, torch.device("cpu"))
     logits = torch.nn.functional.one_hot(torch.tensor([7, 7]), 11).float() * 20
 
     def losses(distill: float) -> list[float]:

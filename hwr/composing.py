@@ -1,4 +1,4 @@
-"""Several characters of one hand beside one another, composed from pen trajectories; sketches and photos of them.
+"""Several characters of one hand beside one another, composed from pen trajectories.
 
 A hand is what one writer wrote. Digits are brought to similar heights, letters keep the sizes that the writer gave
 them. Neighbours stand apart (``wide``, ``near``) or their ink meets (``touching``); both are made sure of in the ink.
@@ -6,19 +6,18 @@ them. Neighbours stand apart (``wide``, ``near``) or their ink meets (``touching
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from benchmarks.robustness import turned
 from hwr import strokes
-from hwr.config import DIGITS, LOWER, UPPER
+from hwr.config import DIGITS, LOWER, UPPER, UserError
 from hwr.picture import Gray
+from hwr.sources import Source
 
 Gap = Literal["wide", "near", "touching"]
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two just outside
@@ -34,6 +33,8 @@ UNEVEN, UNEVEN_LETTER = 0.15, 0.04  # of the character's own height; letters dif
 WOBBLE, SLANT = 0.06, 10.0  # of the baseline; degrees
 DESCENDING = "gpqy"  # below the baseline with all that is more than a small letter's height; j and a long f in part
 SOLID = 127  # ink that counts as such
+NEIGHBOURS = 24  # samples in a row that are taken for one hand where the source names no writers
+ONE_SIZE = 6.0  # times as high or as low as the hand usually writes
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Composed:
     boxes: tuple[Box, ...]  # of every character's ink, in the order of the text without line ends
     touching: int  # neighbours in a line whose ink meets
     alone: tuple[Gray, ...]  # every character as ink, with nothing beside it: what perfect segmentation would give
+    owner: NDArray[np.int64]  # (H, W): the character whose ink is strongest there, from 1 in their order; 0 for paper
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,27 @@ class Placed(NamedTuple):
     ink: Gray
     left: int
     top: int
+
+
+def hands(source: Source, characters: Collection[str], writers: Collection[int] | None = None) -> list[Hand]:
+    """One hand a writer, of all or of these; of NEIGHBOURS samples each where the source names none.
+
+    Raises UserError for a source of pictures.
+    """
+    if source.trajectory is None:
+        raise UserError(f"{source.name} holds pictures: expected pen trajectories")
+    names = [source.targets[label][0] for label in source.labels]
+    known = np.array([i for i, name in enumerate(names) if name in characters], np.int64)
+    groups = source.groups[known] if source.writers else source.groups[known] // NEIGHBOURS
+    asked = sorted(set(groups.tolist()) & set(groups.tolist() if writers is None else writers))
+    rows = [of_one_size(known[groups == group].tolist(), source.trajectory) for group in asked]
+    return [hand_of([names[i] for i in row], [source.trajectory(i) for i in row]) for row in rows if len(row) > 1]
+
+
+def of_one_size(rows: list[int], trajectory: Callable[[int], strokes.Strokes]) -> list[int]:
+    """Samples that fit into one line: some writers of UNIPEN change their scale many times over."""
+    spans = np.array([max(np.ptp(np.concatenate(trajectory(i)), axis=0).max(), 1) for i in rows])
+    return np.array(rows)[np.abs(np.log(spans / np.median(spans))) <= np.log(ONE_SIZE)].tolist() if rows else rows
 
 
 def hand_of(names: Sequence[str], trajectories: Sequence[strokes.Strokes]) -> Hand:
@@ -199,79 +222,12 @@ def page(lines: list[list[Placed]], text: str, height: float, rng: np.random.Gen
     ends = set(np.cumsum([len(line) for line in lines]).tolist())
     touching = sum(meet(layers[i - 1], layers[i]) for i in range(1, len(layers)) if i not in ends)
     moved = tuple((int(b[0]), int(b[1]), int(b[2]), int(b[3])) for b in boxes + np.tile(shift, 2))
-    return Composed(np.max(layers, axis=0), text, moved, touching, tuple(one.ink for one in written))
+    picture = np.max(layers, axis=0)
+    owner = np.where(picture > 0, 1 + np.argmax(layers, axis=0), 0)
+    return Composed(picture, text, moved, touching, tuple(one.ink for one in written), owner)
 
 
 def meet(first: Gray, second: Gray) -> bool:
     """True if a connected component of both inks together has some of each."""
     both = cv2.connectedComponents((np.maximum(first, second) > SOLID).astype(np.uint8))[1]
     return bool(np.intersect1d(both[first > SOLID], both[second > SOLID]).size)
-
-
-# --- photos ---
-
-PENCILS = ((35, 60, 150), (30, 32, 38), (175, 40, 45), (105, 105, 110))  # blue, black, red, graphite
-BOARDS = ((35, 50, 42), (38, 40, 42), (30, 38, 55))  # green, slate, blue
-SIZES = (1200, 2001)  # pixels a photo is wide
-TILT = 8.0  # degrees
-BOARD, RULED = 0.12, 0.6  # shares of the photos, and of those of paper
-
-
-def photo(ink: Gray, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Ink on paper or a board as a phone's camera sees it: uint8 (H, W, 3), RGB."""
-    width = int(rng.integers(*SIZES))
-    size = (int(width * rng.uniform(0.4, 0.75)), width)
-    written, rules = laid(ink, size, rng)
-    board = rng.random() < BOARD
-    white = rng.uniform(225, 252) * (1 - rng.uniform(0, 1) * np.array((0, 0.02, 0.1)))  # to cream
-    back = np.array(BOARDS[rng.integers(3)] if board else white, np.float32)
-    front = np.array((235, 235, 228) if board else PENCILS[rng.integers(4)], np.float32)
-    grain = cv2.GaussianBlur(rng.standard_normal(size, np.float32), (0, 0), 1.5)
-    written *= np.clip(rng.uniform(0.75, 1) + grain * rng.uniform(0, 1.2), 0.3, 1)  # chalk and graphite leave gaps
-    rules *= 0 if board or rng.random() > RULED else rng.uniform(0.3, 0.8)
-    page = back + (np.array((150, 175, 205), np.float32) - back) * rules[..., None]
-    page += (front - page) * written[..., None]
-    page *= light(size, rng)[..., None]
-    page = np.asarray(cv2.GaussianBlur(page, (0, 0), width / 1000 * rng.uniform(0.4, 1.2)), np.float32)
-    page += rng.standard_normal(page.shape, np.float32) * np.float32(rng.uniform(1, 6))
-    encoded = cv2.imencode(".jpg", page.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 70])[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)  # in the order in which it was given
-
-
-def laid(ink: Gray, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Ink and the paper's rules, (2, H, W) in [0, 1], turned and in perspective: the middle of a larger sheet."""
-    height, width = size
-    scale = min(width * rng.uniform(0.45, 0.8) / ink.shape[1], height * rng.uniform(0.4, 0.65) / ink.shape[0])
-    large = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-    sheet = np.zeros((2, 2 * height, 2 * width), np.uint8)
-    top, left = (2 * height - len(large)) // 2, (2 * width - large.shape[1]) // 2
-    sheet[0, top : top + len(large), left : left + large.shape[1]] = large
-    pitch, thick, squared = max(int(len(large) * rng.uniform(0.25, 0.8)), 20), max(1, width // 600), rng.random() < 0.5
-    down, across = (np.arange(2 * length) % pitch < thick for length in size)
-    sheet[1] = 255 * (down[:, None] | (across & squared))
-    corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]) * (width, height)
-    aslant = turned(corners, rng.uniform(-TILT, TILT)) + rng.uniform(-0.03, 0.03, (4, 2)) * (width, height)
-    middle = np.array([width, height]) / 2
-    warp = cv2.getPerspectiveTransform((corners + 2 * middle).astype(np.float32), (aslant + middle).astype(np.float32))
-    seen = [cv2.warpPerspective(one, warp, (width, height)) for one in sheet]
-    return np.array(seen, np.float32) / np.float32(255)
-
-
-def light(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(H, W): sloping, and in half of the pictures a soft shadow with an edge."""
-    y, x = (axis.astype(np.float32) for axis in np.mgrid[-0.5 : 0.5 : size[0] * 1j, -0.5 : 0.5 : size[1] * 1j])
-    found = rng.uniform(0.65, 0.98) * (1 + rng.uniform(-0.25, 0.25) * x + rng.uniform(-0.25, 0.25) * y)
-    if rng.random() < 0.5:
-        angle = rng.uniform(0, 2 * np.pi)
-        beyond = (np.cos(angle) * x + np.sin(angle) * y + rng.uniform(-0.25, 0.25)) * rng.uniform(8, 60)
-        found *= 1 - rng.uniform(0.2, 0.45) / (1 + np.exp(-beyond))
-    return np.asarray(found, np.float32)
-
-
-def contact_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int = 4, side: int = 400) -> Image.Image:
-    """Pictures as given, in rows on grey, each shrunk to ``side`` pixels at most: to look at."""
-    sheet = Image.new("RGB", (columns * side, -(-len(pictures) // columns) * side), "gray")
-    for i, picture in enumerate(pictures):
-        small = ImageOps.contain(Image.fromarray(picture), (side - 8, side - 8))
-        sheet.paste(small, (i % columns * side, i // columns * side))
-    return sheet
