@@ -28,7 +28,7 @@ SEVERAL = 0.4  # of its ink: a run with so much of two characters is surely no c
 EACH = 2  # runs of a character, with this or that crumb of a neighbour
 WRONG = 0.4  # of the runs of a string that are characters: so many of its wrong ones are learnt as well
 NONE = -1  # in place of a character's number
-RUNS = 8  # about so many a string are learnt from
+RUNS = 10  # about so many a string are learnt from
 EPOCHS = 2.5  # in which every one of them is seen once
 CHUNK = 50  # strings composed between two moves of the progress bar
 
@@ -81,8 +81,10 @@ def judged(found: Pieces, owner: NDArray[np.int64]) -> tuple[list[lattice.Run], 
     """
     count = int(owner.max()) + 1
     ink = np.bincount((found.owner * count + owner).ravel(), minlength=len(found.boxes) * count)
-    before = ink.reshape(-1, count).cumsum(axis=0)  # of all pieces up to one, by character
-    whole = np.maximum(np.bincount(owner.ravel(), minlength=count), 1)
+    ink = ink.reshape(-1, count)
+    ink[0] = 0  # soft edges, and dirt, belong to no piece
+    before = ink.cumsum(axis=0)  # of all pieces up to one, by character
+    whole = np.maximum(before[-1], 1)
     runs = [run for line in found.lines for run in lattice.runs(found, line)]
     first, last = np.array(runs, np.int64).reshape(-1, 2).T
     mine = (before[last] - before[first - 1])[:, 1:]
