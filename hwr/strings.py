@@ -22,8 +22,8 @@ from hwr.segment import Pieces, pieces
 from hwr.sources import Source
 
 GAPS: tuple[Gap, ...] = ("touching", "near", "touching", "touching", "wide")  # in turn: cuts leave marks
-PURE = 0.85  # of a run's ink that is one character's: with less it is not that character, ...
-WHOLE = 0.85  # ... nor with less of the character's ink
+PURE = 0.8  # of a run's ink that is one character's: with less it is not that character, ...
+WHOLE = 0.8  # ... nor with less of the character's ink
 SEVERAL = 0.4  # of its ink: a run with so much of two characters is surely no character
 EACH = 2  # runs of a character, with this or that crumb of a neighbour
 WRONG = 0.4  # of the runs of a string that are characters: so many of its wrong ones are learnt as well
