@@ -28,6 +28,7 @@ from page.answers import TOP, Answers, Drawing, Pupil, as_json, lessons, several
 from page.layout import EXAMPLES, Parts
 from page.received import files_of, path_of, refusals, sketch_of
 from page.social import Card
+from page.turns import Turns
 from page.words import kept, say, still
 
 AT_ONCE = 4  # an answer takes milliseconds of all cores: more at once would only wait for each other
@@ -79,8 +80,9 @@ def connect(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
     pupil = gr.State(Pupil(), time_to_live=VISIT)
     looking = gr.State(False, time_to_live=VISIT)  # and not the checkbox, which programs would have to give
     limits.bound(parts.pad)
-    again, predict = answering(answers, parts.pad)
-    teach, forget = teaching(answers)
+    in_turn = Turns(AT_ONCE)
+    again, predict = map(in_turn, answering(answers, parts.pad))
+    teach, forget = map(in_turn, teaching(answers))
     shown = [parts.answer, parts.note, parts.view, parts.several, parts.spoken, drawn]
     memory = [pupil, parts.learnt, parts.forget]
     asked = [drawn, parts.alphabet, pupil, looking]
@@ -104,8 +106,8 @@ def connect(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
         event.success(again, asked, shown, **QUIET)
     found = [parts.found, parts.text]
     # Not input: Gradio does not call it for pictures that are pasted.
-    parts.photo.change(photo(answers), [parts.photo, parts.alphabet, pupil], found, preprocess=False, **QUIET)
-    gr.api(reading(answers.recognizer), api_name="read")
+    parts.photo.change(in_turn(photo(answers)), [parts.photo, parts.alphabet, pupil], found, preprocess=False, **QUIET)
+    gr.api(in_turn(reading(answers.recognizer)), api_name="read")
     page.load(js=(PAGE / "page.js").read_text(encoding="utf-8"))
 
 
