@@ -53,9 +53,9 @@ def main(config: TrainConfig) -> None:
     if accelerator.is_main_process:
         introduce(model, sets, config, model_config, str(accelerator.device))
 
-    weights = training.fit(model, sets.train, sets.val, config, model_config, accelerator, teacher)
-    if config.average and sets.val is not None:
-        weights = average.best(model, first, weights, sets.val, model_config, accelerator)
+    weights = training.fit(model, sets.train, sets.choice, config, model_config, accelerator, teacher)
+    if config.average and sets.choice is not None:
+        weights = average.best(model, first, weights, sets.choice, model_config, accelerator)
     model.load_state_dict(weights)
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)

@@ -120,12 +120,16 @@ def compose(hand: Hand, rng: np.random.Generator, gap: Gap = "near", lines: int 
 
 def choose(hand: Hand, count: int, rng: np.random.Generator) -> list[int]:
     """Samples of a hand: digits, capitals, small letters, or a capital before small letters."""
-    kinds = [[i for i, name in enumerate(hand.names) if name in kind] for kind in (DIGITS, UPPER, LOWER)]
-    ways = [(kind, kind) for kind in kinds if len(kind) > 1]
-    if len(kinds[1]) > 1 and len(kinds[2]) > 1:
-        ways.append((kinds[1], kinds[2]))
-    first, rest = ways[rng.integers(len(ways))]
+    possible = ways(hand)
+    first, rest = possible[rng.integers(len(possible))]
     return [int(rng.choice(first)), *(int(i) for i in rng.choice(rest, count - 1, replace=len(rest) < count - 1))]
+
+
+def ways(hand: Hand) -> list[tuple[list[int], list[int]]]:
+    """The samples that a line may begin with and go on with, for every way to fill one."""
+    kinds = [[i for i, name in enumerate(hand.names) if name in kind] for kind in (DIGITS, UPPER, LOWER)]
+    found = [(kind, kind) for kind in kinds if len(kind) > 1]
+    return [*found, (kinds[1], kinds[2])] if len(kinds[1]) > 1 and len(kinds[2]) > 1 else found
 
 
 def sizes(hand: Hand, i: int) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hwr import data, leakage, outliers, strings
@@ -15,10 +15,14 @@ STRANGE = 2000  # outliers to measure with
 
 @dataclass(frozen=True)
 class Sets:
-    """What is learnt from, chosen by and measured on; ``removed`` near-duplicates of each test set."""
+    """What is learnt from, validated on and measured on; ``removed`` near-duplicates of each test set.
+
+    Epochs and averages are chosen by ``choice``: the validation data, and what strings of their writers are cut into.
+    """
 
     train: data.InkSet
     val: data.InkSet | None
+    choice: data.InkSet | None
     tests: dict[str, data.InkSet]
     removed: dict[str, int]
     writers: dict[str, list[int]]  # held out, of each source that tells writers apart
@@ -53,25 +57,37 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
         pools, removed = leakage.remove(pools, tests)
     if config.weights:
         pools = [pool.weighted(weight) for pool, weight in zip(pools, config.weights, strict=True)]
-    learnt, held = zip(*(data.hold_out(pool, config.validation, config.seed) for pool in pools), strict=True)
-    val = data.merge(list(held)) if config.validation else None
-    writers = {ink.name: ink.writers() for ink in held if ink is not None and ink.of_writers.any()}
-    sets = Sets(data.merge(list(learnt)), val, {ink.name: ink for ink in tests}, removed, writers)
-    more = [*_cut_from_strings(learnt, sets.train.drawn_per_epoch, config, model)] if config.strings else []
+    split = [data.hold_out(pool, config.validation, config.seed) for pool in pools]
+    learnt, held = [ink for ink, _ in split], [ink for _, ink in split if ink is not None]
+    val = data.merge(held) if held else None
+    writers = {ink.name: ink.writers() for ink in held if ink.of_writers.any()}
+    sets = Sets(data.merge(learnt), val, val, {ink.name: ink for ink in tests}, removed, writers)
     sets = _with_outliers(sets, config, model) if config.outliers else sets
-    return replace(sets, train=data.merge([sets.train, *more]))
+    return _with_strings(sets, learnt, held, config, model) if config.strings else sets
+
+
+def _with_strings(
+    sets: Sets, learnt: Sequence[data.InkSet], held: Sequence[data.InkSet], config: TrainConfig, model: ModelConfig
+) -> Sets:
+    """What strings of the pools' writers are cut into, to learn from and to choose by."""
+    wanted = config.strings * sum(ink.drawn_per_epoch for ink in learnt)
+    cuts = _cut_from_strings(learnt, strings.FRESH * wanted, config, model)
+    choice = sets.val
+    if choice is not None:
+        choice = data.merge([choice, _cut_from_strings(held, config.strings * len(choice), config, model)])
+    return replace(sets, train=data.merge([sets.train, cuts.weighted(wanted / len(cuts))]), choice=choice)
 
 
 def _cut_from_strings(
-    learnt: Sequence[data.InkSet], drawn: int, config: TrainConfig, model: ModelConfig
-) -> Iterator[data.InkSet]:
-    """What strings of the trajectories' writers are cut into; of all that is learnt from an epoch sees ``drawn``."""
-    hands = [(name, ink) for name, ink in zip(config.data, learnt, strict=True) if ink.drawn and ink.of_writers.any()]
+    pools: Sequence[data.InkSet], samples: float, config: TrainConfig, model: ModelConfig
+) -> data.InkSet:
+    """About so many samples of what strings of the trajectories' writers are cut into; a pool is of each --data."""
+    hands = [(name, ink) for name, ink in zip(config.data, pools, strict=True) if ink.drawn and ink.of_writers.any()]
     if not hands:
         raise UserError(f"--strings needs pen trajectories of known writers: none of --data {config.data} has them")
-    for name, ink in hands:
-        source = read(name, "train", config.data_dir)
-        yield strings.cut(source, ink.writers(), round(config.strings * drawn / len(hands)), config.seed, model)
+    read_again = [(read(name, "train", config.data_dir), ink.writers()) for name, ink in hands]
+    each = samples / len(hands)
+    return data.merge([strings.cut(source, writers, each, config.seed, model) for source, writers in read_again])
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hwr import lattice
-from hwr.composing import Gap, Hand, compose, hands
-from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig
+from hwr.composing import Gap, Hand, compose, hands, ways
+from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig, UserError
 from hwr.data import InkSet
 from hwr.image import fit_ink
 from hwr.picture import Gray
@@ -28,20 +28,21 @@ SEVERAL = 0.4  # of its ink: a run with so much of two characters is surely no c
 EACH = 2  # runs of a character, with this or that crumb of a neighbour
 WRONG = 0.4  # of the runs of a string that are characters: so many of its wrong ones are learnt as well
 NONE = -1  # in place of a character's number
-RUNS = 10  # about so many a string are learnt from
-EPOCHS = 2.5  # in which every one of them is seen once
+RUNS = 12  # about so many a string are learnt from
+FRESH = 2.5  # epochs in which every one of them is learnt from once
 CHUNK = 50  # strings composed between two moves of the progress bar
 
 Cut = tuple[Gray, str]  # a fitted picture, uint8 (S, S), and its class
 
 
-def cut(source: Source, writers: Sequence[int], samples: int, seed: int, model: ModelConfig) -> InkSet:
-    """Fitted runs of pieces of strings by these writers of a source of trajectories; an epoch sees ``samples`` of them.
+def cut(source: Source, writers: Sequence[int], samples: float, seed: int, model: ModelConfig) -> InkSet:
+    """Fitted runs of pieces of strings by these writers of a source of trajectories, about ``samples`` of them.
 
     String i depends on (seed, i) alone.
     """
-    count = max(1, round(samples * EPOCHS / RUNS))
-    known = hands(source, DIGITS + UPPER + LOWER, writers)
+    count = max(1, round(samples / RUNS))
+    known = [hand for hand in hands(source, DIGITS + UPPER + LOWER, writers) if ways(hand)]
+    count = count if known else 0
 
     def some(first: int) -> list[Cut]:
         return [one for i in range(first, min(first + CHUNK, count)) for one in of_string(known, (seed, i), model)]
@@ -51,11 +52,13 @@ def cut(source: Source, writers: Sequence[int], samples: int, seed: int, model: 
         for done in pool.map(some, range(0, count, CHUNK)):
             found += done
             bar.update(min(CHUNK, count - bar.n))
+    if not found:
+        raise UserError(f"no strings can be composed of {source.name}: no writer has two letters or two digits")
     classes = sorted({name for _, name in found})
     labels = np.array([classes.index(name) for _, name in found], np.int64)
     rows, yes = np.arange(len(found)), np.ones(len(found), np.bool_)
     images, targets = np.stack([seen for seen, _ in found]), tuple((name,) for name in classes)
-    return InkSet("strings", images, labels, targets, rows, ~yes, drawn=True, sure=yes).weighted(samples / len(found))
+    return InkSet("strings", images, labels, targets, rows, ~yes, drawn=True, sure=yes)
 
 
 def of_string(known: Sequence[Hand], seed: tuple[int, int], model: ModelConfig) -> Iterator[Cut]:

@@ -1,5 +1,6 @@
 """composing.py and strings.py: characters as they are cut out of strings, and wrong cuts, are learnt from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -67,12 +68,12 @@ def test_characters_are_cut_out_whole_where_nothing_touches(hands: list[composin
 
 def test_cuts_of_strings_are_the_same_for_the_same_seed(source: sources.Source) -> None:
     writers = np.unique(source.groups).tolist()[:4]
-    one, same, other = (strings.cut(source, writers, 40, seed, MODEL) for seed in (0, 0, 1))
+    one, same, other = (strings.cut(source, writers, 60, seed, MODEL) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.images, same.images)
     np.testing.assert_array_equal(one.labels, same.labels)
     assert one.images.shape != other.images.shape or (one.images != other.images).any()
     assert one.images.shape[1:] == (48, 48)
-    assert one.drawn_per_epoch == 40
+    assert 30 < len(one) < 90
     assert one.sure is not None
     assert one.sure.all()
     assert not one.of_writers.any(), "who wrote a string is not said"
@@ -103,6 +104,9 @@ def test_training_learns_from_strings_of_the_writers_it_may_know(tmp_path: Path)
     assert sets.val is not None
     assert plain.val is not None
     np.testing.assert_array_equal(sets.val.images, plain.val.images)
+    assert plain.choice is plain.val
+    assert sets.choice is not None
+    assert sets.choice.drawn_per_epoch == pytest.approx((1 + config.strings) * len(sets.val), rel=0.2)
 
 
 def test_strings_need_pens_with_writers(tmp_path: Path) -> None:
@@ -114,3 +118,11 @@ def test_strings_need_pens_with_writers(tmp_path: Path) -> None:
 def test_a_share_of_strings_is_a_share() -> None:
     with pytest.raises(UserError, match=r"--strings 1\.5: expected between 0 and 1"):
         TrainConfig(strings=1.5)
+
+
+def test_a_writer_of_single_characters_writes_no_string(source: sources.Source) -> None:
+    writer = int(source.groups[0])
+    rows = np.flatnonzero(source.groups == writer)[:1]
+    single = replace(source, labels=source.labels[rows], groups=source.groups[rows])
+    with pytest.raises(UserError, match="no strings can be composed of pens"):
+        strings.cut(single, [writer], 40, 0, MODEL)
