@@ -61,7 +61,7 @@ class Objective:
     def _with_teacher(
         self, loss: torch.Tensor, logits: torch.Tensor, taught: torch.Tensor, rows: torch.Tensor
     ) -> torch.Tensor:
-        """The loss, a share of it for the teacher's answers, (N, C), to what it knows and is not sure without it."""
+        """The loss, a share of it for the teacher's answers, (N, C), to what it knows; not of samples that are sure."""
         assert self.teacher is not None
         labels = self.data.labels[rows]
         allowed = self.data.allowed[labels]

@@ -69,25 +69,22 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
 def _with_strings(
     sets: Sets, learnt: Sequence[data.InkSet], held: Sequence[data.InkSet], config: TrainConfig, model: ModelConfig
 ) -> Sets:
-    """What strings of the pools' writers are cut into, to learn from and to choose by."""
-    wanted = config.strings * sum(ink.drawn_per_epoch for ink in learnt)
-    cuts = _cut_from_strings(learnt, strings.FRESH * wanted, config, model)
-    choice = sets.val
-    if choice is not None:
-        choice = data.merge([choice, _cut_from_strings(held, config.strings * len(choice), config, model)])
-    return replace(sets, train=data.merge([sets.train, cuts.weighted(wanted / len(cuts))]), choice=choice)
-
-
-def _cut_from_strings(
-    pools: Sequence[data.InkSet], samples: float, config: TrainConfig, model: ModelConfig
-) -> data.InkSet:
-    """About so many samples of what strings of the trajectories' writers are cut into; a pool is of each --data."""
-    hands = [(name, ink) for name, ink in zip(config.data, pools, strict=True) if ink.drawn and ink.of_writers.any()]
+    """What strings of the pools' writers are cut into, to learn from and to choose by. A pool is of each --data."""
+    hands = [i for i, ink in enumerate(learnt) if ink.drawn and ink.of_writers.any()]
     if not hands:
         raise UserError(f"--strings needs pen trajectories of known writers: none of --data {config.data} has them")
-    read_again = [(read(name, "train", config.data_dir), ink.writers()) for name, ink in hands]
-    each = samples / len(hands)
-    return data.merge([strings.cut(source, writers, each, config.seed, model) for source, writers in read_again])
+    sources = [(i, read(config.data[i], "train", config.data_dir)) for i in hands]
+
+    def cuts(pools: Sequence[data.InkSet], samples: float) -> data.InkSet:
+        each = samples / len(sources)
+        return data.merge([strings.cut(one, pools[i].writers(), each, config.seed, model) for i, one in sources])
+
+    wanted = config.strings * sum(ink.drawn_per_epoch for ink in learnt)
+    more = cuts(learnt, strings.FRESH * wanted)
+    sets = replace(sets, train=data.merge([sets.train, more.weighted(wanted / len(more))]))
+    if sets.val is None:
+        return sets
+    return replace(sets, choice=data.merge([sets.val, cuts(held, config.strings * len(sets.val))]))
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:

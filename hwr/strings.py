@@ -1,6 +1,6 @@
 """What `hwr.segment` cuts out of composed strings: characters with the marks of the cut, and wrong runs of pieces.
 
-A network that has seen both can tell `hwr.lattice` which way to cut. The strings are of writers who are learnt from.
+A network that has seen both can tell `hwr.lattice` which way to cut.
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ def cut(source: Source, writers: Sequence[int], samples: float, seed: int, model
 
     String i depends on (seed, i) alone.
     """
-    count = max(1, round(samples / RUNS))
     known = [hand for hand in hands(source, DIGITS + UPPER + LOWER, writers) if ways(hand)]
-    count = count if known else 0
+    count = max(1, round(samples / RUNS)) if known else 0
 
     def some(first: int) -> list[Cut]:
         return [one for i in range(first, min(first + CHUNK, count)) for one in of_string(known, (seed, i), model)]

@@ -1,4 +1,4 @@
-"""A few threads of the page's own that answer: each thread that ever asks the network keeps its buffers."""
+"""A few threads of the page's own that answer: with forty that ever ask the network, the server's memory grew."""
 
 from __future__ import annotations
 
