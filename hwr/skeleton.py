@@ -1,4 +1,4 @@
-"""The middle lines of strokes, and the parts between their crossings: what touching characters are made of."""
+"""The middle lines of strokes, and the parts between crossings and corners: what touching characters are made of."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 from hwr.picture import Gray
 
 SPUR = 0.5  # pen widths: shorter parts are the thinning's own
+ARM = 0.2  # of the line's height: corners are looked for between two arms so long
+BENT = 0.34  # of an arm, from a point to the middle of what is around it: 0 in a straight line, 0.35 at a right angle
+ARMS = 1.5  # times an arm's length there must be around a corner: at the end of a line there is one arm
 AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))  # neighbours, clockwise from the top
 
 
-def parts(stroke: NDArray[np.bool_], pen: float) -> NDArray[np.int32]:
+def parts(stroke: NDArray[np.bool_], pen: float, height: float) -> NDArray[np.int32]:
     """Every pixel of a stroke, bool (h, w), numbered from 1 by the part of the middle line that is nearest, int32.
 
-    A part ends where strokes cross, branch or touch. ``pen`` is the pen's width in pixels.
+    A part ends where strokes cross, branch or touch, and at sharp corners, where the end of one stroke may touch that
+    of another. ``pen`` is the pen's width and ``height`` that of the line, in pixels.
     """
     middle = thin(stroke, passes=2 + int(pen))
     crossings = ((middle == 1) & (np.add.reduce(_rises(_neighbours(middle)), dtype=np.uint8) >= 3)).astype(np.uint8)
-    free = middle * (1 - cv2.dilate(crossings, np.ones((3, 3), np.uint8)))
+    free = _without(middle, crossings)
+    free = _without(free, corners(free, max(round(ARM * height), round(pen), 3)))
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(free, connectivity=8)
     long = stats[:, cv2.CC_STAT_AREA] >= max(SPUR * pen, 2)
     long[0] = False
@@ -28,6 +33,33 @@ def parts(stroke: NDArray[np.bool_], pen: float) -> NDArray[np.int32]:
     kept = long[numbers].astype(np.uint8)
     _, nearest = cv2.distanceTransformWithLabels(1 - kept, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP)
     return np.asarray(np.where(stroke, nearest, 0), np.int32)
+
+
+def corners(middle: Gray, arm: int) -> Gray:
+    """Where lines one pixel wide, uint8 0 or 1, turn sharply: the points that are bent most, uint8 0 or 1.
+
+    Of each connected line alone; ``arm`` pixels to either side of a point are looked at.
+    """
+    y, x = np.mgrid[-arm : arm + 1, -arm : arm + 1].astype(np.float32)
+    disc = (np.hypot(x, y) <= arm + 0.5).astype(np.float32)
+    found = np.zeros_like(middle)
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(middle, connectivity=8)
+    for number in range(1, count):
+        left, top, width, height, length = stats[number].tolist()
+        if length < ARMS * arm:
+            continue
+        part = (slice(top, top + height), slice(left, left + width))
+        own = np.pad((numbers[part] == number).astype(np.float32), arm)
+        around, right, down = (cv2.filter2D(own, -1, disc * weight) for weight in (1, x, y))
+        bent = np.where(around >= ARMS * arm, own * np.hypot(right, down) / np.maximum(around, 1), 0).astype(np.float32)
+        most = cv2.dilate(bent, np.ones((2 * arm + 1, 2 * arm + 1), np.uint8))
+        found[part] |= ((bent >= BENT * arm) & (bent == most))[arm:-arm, arm:-arm].view(np.uint8)
+    return found
+
+
+def _without(lines: Gray, points: Gray) -> Gray:
+    """Lines, parted at these points and their neighbours."""
+    return np.asarray(lines * (1 - cv2.dilate(points, np.ones((3, 3), np.uint8))))
 
 
 def thin(stroke: NDArray[np.bool_], passes: int) -> Gray:
