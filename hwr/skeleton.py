@@ -11,7 +11,7 @@ from hwr.picture import Gray
 SPUR = 0.5  # pen widths: shorter parts are the thinning's own
 ARM = 0.2  # of the line's height: corners are looked for between two arms so long
 BENT = 0.34  # of an arm, from a point to the middle of what is around it: 0 in a straight line, 0.35 at a right angle
-ARMS = 1.5  # times an arm's length there must be around a corner: at the end of a line there is one arm
+ARMS = (1.5, 2.5)  # times an arm's length there is around a corner: less at the end of a line, more beside another
 AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))  # neighbours, clockwise from the top
 
 
@@ -46,12 +46,13 @@ def corners(middle: Gray, arm: int) -> Gray:
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(middle, connectivity=8)
     for number in range(1, count):
         left, top, width, height, length = stats[number].tolist()
-        if length < ARMS * arm:
+        if length < ARMS[0] * arm:
             continue
         part = (slice(top, top + height), slice(left, left + width))
         own = np.pad((numbers[part] == number).astype(np.float32), arm)
         around, right, down = (cv2.filter2D(own, -1, disc * weight) for weight in (1, x, y))
-        bent = np.where(around >= ARMS * arm, own * np.hypot(right, down) / np.maximum(around, 1), 0).astype(np.float32)
+        alone = own * (around >= ARMS[0] * arm) * (around <= ARMS[1] * arm)
+        bent = alone * np.hypot(right, down) / np.maximum(around, 1)
         most = cv2.dilate(bent, np.ones((2 * arm + 1, 2 * arm + 1), np.uint8))
         found[part] |= ((bent >= BENT * arm) & (bent == most))[arm:-arm, arm:-arm].view(np.uint8)
     return found
