@@ -12,6 +12,9 @@ SPUR = 0.5  # pen widths: shorter parts are the thinning's own
 ARM = 0.2  # of the line's height: corners are looked for between two arms so long
 BENT = 0.34  # of an arm, from a point to the middle of what is around it: 0 in a straight line, 0.35 at a right angle
 ARMS = (1.5, 2.5)  # times an arm's length there is around a corner: less at the end of a line, more beside another
+MOST_LINES = 100  # of a stroke: scribbles have more, and so ...
+LONGEST = 2  # ... are lines so many times as long as the box around them is wide and high together
+AT_ONCE = 256  # points compared with all others at a time, for the memory
 AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))  # neighbours, clockwise from the top
 
 
@@ -38,24 +41,36 @@ def parts(stroke: NDArray[np.bool_], pen: float, height: float) -> NDArray[np.in
 def corners(middle: Gray, arm: int) -> Gray:
     """Where lines one pixel wide, uint8 0 or 1, turn sharply: the points that are bent most, uint8 0 or 1.
 
-    Of each connected line alone; ``arm`` pixels to either side of a point are looked at.
+    Of each connected line alone; ``arm`` pixels to either side of a point are looked at. Of scribbles none is found.
     """
-    y, x = np.mgrid[-arm : arm + 1, -arm : arm + 1].astype(np.float32)
-    disc = (np.hypot(x, y) <= arm + 0.5).astype(np.float32)
     found = np.zeros_like(middle)
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(middle, connectivity=8)
+    if count > MOST_LINES:
+        return found
     for number in range(1, count):
         left, top, width, height, length = stats[number].tolist()
-        if length < ARMS[0] * arm:
-            continue
-        part = (slice(top, top + height), slice(left, left + width))
-        own = np.pad((numbers[part] == number).astype(np.float32), arm)
-        around, right, down = (cv2.filter2D(own, -1, disc * weight) for weight in (1, x, y))
-        alone = own * (around >= ARMS[0] * arm) * (around <= ARMS[1] * arm)
-        bent = alone * np.hypot(right, down) / np.maximum(around, 1)
-        most = cv2.dilate(bent, np.ones((2 * arm + 1, 2 * arm + 1), np.uint8))
-        found[part] |= ((bent >= BENT * arm) & (bent == most))[arm:-arm, arm:-arm].view(np.uint8)
+        if ARMS[0] * arm <= length <= LONGEST * (width + height):
+            part = found[top : top + height, left : left + width]
+            points = np.argwhere(numbers[top : top + height, left : left + width] == number)
+            part[tuple(_corners_of(points.astype(np.float32), arm).T)] = 1
     return found
+
+
+def _corners_of(points: NDArray[np.float32], arm: int) -> NDArray[np.int64]:
+    """Those points of one line, (N, 2), that are its corners."""
+    bent = np.concatenate([_bent(some, points, arm) for some in np.array_split(points, len(points) // AT_ONCE + 1)])
+    sharp = np.flatnonzero(bent >= BENT * arm)
+    beside = np.abs(points[sharp, None] - points[None]).max(axis=2) <= arm
+    most = np.where(beside, bent, 0).max(axis=1, initial=0)
+    return np.asarray(points[sharp[bent[sharp] == most]], np.int64)
+
+
+def _bent(some: NDArray[np.float32], points: NDArray[np.float32], arm: int) -> NDArray[np.float32]:
+    """How far the middle of what is around each of some points is from it, in pixels; 0 where there are no two arms."""
+    near = (np.square(some[:, None] - points[None]).sum(axis=2) <= (arm + 0.5) ** 2).astype(np.float32)
+    around = near.sum(axis=1)
+    alone = (around >= ARMS[0] * arm) & (around <= ARMS[1] * arm)
+    return np.where(alone, np.linalg.norm(near @ points / around[:, None] - some, axis=1), 0).astype(np.float32)
 
 
 def _without(lines: Gray, points: Gray) -> Gray:

@@ -133,3 +133,13 @@ def test_a_corner_is_where_the_line_turns(degrees: int) -> None:
     rows, columns = np.nonzero(skeleton.corners(middle, 16))
     assert len(rows)
     assert np.hypot(rows - 90, columns - 20).max() <= 5
+
+
+def test_a_scribble_has_no_corners() -> None:
+    """A zigzag that fills its box: there would be no end of comparing its points."""
+    middle = np.zeros((120, 120), np.uint8)
+    corners = np.array([(x, 10 + 100 * (i % 2)) for i, x in enumerate(range(10, 110, 8))])
+    cv2.polylines(middle, [corners[:3]], False, 1)
+    assert skeleton.corners(middle, 16).any()
+    cv2.polylines(middle, [corners], False, 1)
+    assert not skeleton.corners(middle, 16).any()
