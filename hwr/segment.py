@@ -27,7 +27,7 @@ CRUMBS = 2.0  # ... and so are strokes within so many pen widths of it
 CUT_WIDTH = 0.5  # of the line's height: narrower strokes are not cut
 THICKEST = 0.3  # of the line's height: blots are not cut
 MOST_PARTS = 60  # of a stroke: scribbles that would be cut into more stay whole
-WIDE_PART = 0.6  # of the line's height: wider parts between such are cut again, at their thinnest
+WIDE_PART = 0.6  # of the line's height: wider parts between crossings are cut again, at their thinnest
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels; right and bottom are just outside
 
@@ -117,8 +117,8 @@ def _parts(strokes: NDArray[np.int32], box: NDArray[np.int64], stroke: int, pen:
 
 
 def _cut(mask: NDArray[np.bool_], pen: float, height: float) -> NDArray[np.int32]:
-    """A stroke in parts of one character each, numbered from 1: cut at crossings and corners, and wide parts again."""
-    parts = skeleton.parts(mask, pen, height)
+    """A stroke in parts that belong to one character each, numbered from 1: cut at crossings, and wide parts again."""
+    parts = skeleton.parts(mask, pen)
     if len(np.unique(parts[mask])) > MOST_PARTS:
         return mask.astype(np.int32)
     numbers, last = np.zeros_like(parts), 0

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hwr import segment, skeleton, strokes
+from hwr import segment, strokes
 from hwr.picture import Gray
 
 ONE = [[(0, 0), (0, 80)]]
@@ -105,41 +105,3 @@ def test_pages_of_print_are_cut_off_at_the_largest_pieces() -> None:
         for x in range(5, 600, 20):
             ink[y : y + 8, x : x + 4] = 255
     assert len(segment.pieces(ink).boxes) == segment.MOST_PIECES + 1
-
-
-def test_strokes_that_meet_end_to_end_are_cut_at_the_corner() -> None:
-    """As the foot of a 1 meets the tail of a 5: nothing branches there."""
-    found = segment.pieces(drawn(([[(0, 0), (0, 80), (60, 80)]], 60, 60)))
-    assert [len(line.pieces) for line in found.lines] == [2]
-    (left, top, right, bottom), second = found.box(1, 1), found.box(2, 2)
-    assert bottom - top > 80 > 30 > right - left
-    assert second[2] - second[0] > 50 > 30 > second[3] - second[1]
-
-
-@pytest.mark.parametrize("turn", [0, 30, 60])
-def test_lines_and_loops_have_no_corners(turn: int) -> None:
-    loop = cv2.ellipse(np.zeros((120, 120), np.uint8), (60, 60), (25, 40), turn, 0, 360, 1)
-    line = cv2.line(np.zeros((120, 120), np.uint8), (20, 30), (100, 30 + turn), 1)
-    assert not skeleton.corners(loop, 16).any()
-    assert not skeleton.corners(line, 16).any()
-
-
-@pytest.mark.parametrize("degrees", [30, 60, 80])
-def test_a_corner_is_where_the_line_turns(degrees: int) -> None:
-    end = (20 + round(60 * np.cos(np.deg2rad(degrees))), 90 - round(60 * np.sin(np.deg2rad(degrees))))
-    middle = np.zeros((120, 120), np.uint8)
-    for point in ((80, 90), end):
-        cv2.line(middle, (20, 90), point, 1)
-    rows, columns = np.nonzero(skeleton.corners(middle, 16))
-    assert len(rows)
-    assert np.hypot(rows - 90, columns - 20).max() <= 5
-
-
-def test_a_scribble_has_no_corners() -> None:
-    """A zigzag that fills its box: there would be no end of comparing its points."""
-    middle = np.zeros((120, 120), np.uint8)
-    corners = np.array([(x, 10 + 100 * (i % 2)) for i, x in enumerate(range(10, 110, 8))])
-    cv2.polylines(middle, [corners[:3]], False, 1)
-    assert skeleton.corners(middle, 16).any()
-    cv2.polylines(middle, [corners], False, 1)
-    assert not skeleton.corners(middle, 16).any()
