@@ -108,7 +108,7 @@ class _Tracer(torch.fx.Tracer):
         return super().is_leaf_module(m, module_qualified_name) and not seen_through
 
 
-def features_of(model: torch.nn.Module) -> torch.nn.Module:
+def features_of(model: torch.nn.Module) -> torch.fx.GraphModule:
     """The network in front of its classifier, (N, 1, S, S) to (N, D), as one line of functions on the same weights.
 
     For one small picture, calling module within module takes a quarter of all the time; this calls pools alone.

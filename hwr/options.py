@@ -59,8 +59,8 @@ class StartOptions:
     """A timm ResNet, or resnet18-half: 2.8 M parameters. Unused where --init names a model."""
     model_args: str = ""
     """More arguments of timm's create_model, as JSON: '{"channels": [48, 96, 192, 320]}'."""
-    image_size: int = 48
-    """Side of the network's input, in pixels. Unused where --init names a model."""
+    image_size: int | None = None
+    """Side of the network's input, in pixels. Default: that of the model that --init names, or 48."""
     finetune: Literal["full", "head", "last-stage", "gradual"] = "full"
     """What learns: all, the classifier, the last stage with it, or one stage more every few epochs."""
     layer_decay: float = 1.0
@@ -206,8 +206,8 @@ class TrainConfig(
             if not all(isfinite(x) for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, float)):
                 raise UserError(f"{flag(name)} {value}: expected a number that is finite")
         for name, least in LEAST.items():
-            if getattr(self, name) < least:
-                raise UserError(f"{flag(name)} {getattr(self, name)}: expected at least {least}")
+            if (given := getattr(self, name)) is not None and given < least:
+                raise UserError(f"{flag(name)} {given}: expected at least {least}")
         if not self.peak_lr > 0:
             raise UserError(f"--lr {self.lr}: expected more than 0")
         if not 0 <= self.validation < 1:
@@ -219,15 +219,15 @@ class TrainConfig(
             raise UserError(f"--weights {self.weights}: expected one for each of --data {self.data}, above 0")
         if self.batch_size % self.accumulate:
             raise UserError(f"--accumulate {self.accumulate} does not divide --batch-size {self.batch_size}")
-        if self.small_size and not 16 <= self.small_size <= self.image_size:
-            raise UserError(f"--small-size {self.small_size}: expected 16 to {self.image_size}, the --image-size")
+        largest = self.network().image_size
+        if self.small_size and not 16 <= self.small_size <= largest:
+            raise UserError(f"--small-size {self.small_size}: expected 16 to {largest}, the --image-size")
         if self.average and (not self.validation or self.init in ("scratch", "imagenet")):
             raise UserError("--average needs --init with a model of ours, and validation data to choose by")
         if self.case_trust and not (self.teacher and self.case_prior):
             raise UserError("--case-trust needs a --teacher to trust, and --case-prior, the weight of what it says")
         if not self.validation and (self.patience or self.scheduler == "plateau"):
             raise UserError("--patience and --scheduler plateau watch the validation data: --validation 0 leaves none")
-        self.network()
 
     @property
     def peak_lr(self) -> float:
@@ -255,7 +255,8 @@ class TrainConfig(
             if self.architecture == SMALL
             else (self.architecture, {"in_chans": 1})
         )
-        found = ModelConfig((), name, args | more, image_size=self.image_size, ink=self.ink)
+        size = self.image_size or small.image_size
+        found = ModelConfig((), name, args | more, image_size=size, ink=self.ink)
         return found if self.ink else replace(found, mean=PLAIN_MEAN, std=PLAIN_STD)
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ HANDWRITING = {
     "test": ("mnist", "emnist_byclass_test.npz", "usps_test.npz"),
     "validation": 0.1,  # with seed 0, 26 of UNIPEN's writers
     "outliers": 0.075,
+    "image_size": 64,
     "epochs": 20,
     "small_size": 32,
     "small_share": 0.6,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwr import hub, metrics, reading, saliency
+from hwr import engine, hub, metrics, reading, saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.image import fit, to_ink, to_tensor
 from hwr.model import features_of, fused
@@ -62,7 +62,7 @@ class Recognizer:
         self.head: torch.nn.Module = cast(Any, model).get_classifier()  # a method of timm's modules
         self.source = source
         self.stale = stale
-        self._features = features_of(model)
+        self._features = engine.best(features_of(model))
         self._know(config)
 
     def _know(self, config: ModelConfig) -> None:

@@ -37,6 +37,7 @@ def find(config: TrainConfig) -> Start:
         return Start(config.network())
     folder = folder_of(config.init)
     model, found = hub.load(folder)
+    found = replace(found, image_size=config.image_size or found.image_size)
     return Start(found, model.state_dict(), verify.read_config(folder)["hwr"].get("training", {}))
 
 

@@ -40,6 +40,14 @@ def test_classes_in_common_keep_their_rows_and_the_others_are_new(saved: tuple[P
     torch.testing.assert_close(found["layer4.1.conv2.weight"], weights["layer4.1.conv2.weight"])
 
 
+def test_a_start_can_go_on_at_another_size(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
+    config = TrainConfig(init=str(saved[0]), image_size=48)
+    begun = start.find(config)
+    model, described = start.begin(begun, begun.config.labels, config)
+    assert described.image_size == 48
+    assert all(torch.equal(values, saved[1][name]) for name, values in model.state_dict().items())
+
+
 def test_classes_of_the_start_can_be_kept(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
     begun = start.find(TrainConfig(init=str(saved[0])))
     assert begun.labels(("b", "x"), keep=False) == ("b", "x")

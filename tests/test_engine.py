@@ -1,0 +1,90 @@
+"""engine.best: ONNX Runtime answers as PyTorch does, or PyTorch answers itself."""
+
+import copy
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from hwr import Recognizer, engine
+from hwr.model import features_of, fused
+from hwr.parity import PICTURES, pictures
+from tests.test_fused import NETWORKS, TINY, lively
+
+TRANSLATED = [*NETWORKS[:3], NETWORKS[4], NETWORKS[10]]
+
+
+def straight(architecture: str = "resnet18", args: dict[str, Any] = TINY) -> torch.fx.GraphModule:
+    return features_of(fused(lively(architecture, args)))
+
+
+@pytest.mark.parametrize(("architecture", "args"), NETWORKS, ids=lambda value: value if isinstance(value, str) else "")
+@torch.inference_mode()
+def test_features_are_those_of_pytorch(architecture: str, args: dict[str, Any]) -> None:
+    line = straight(architecture, args)
+    found = engine.best(line)
+    assert ((architecture, args) in TRANSLATED) == (found is not line)
+    for n, side in ((1, 32), (3, 32), (2, 48)):
+        pixels = torch.randn(n, 1, side, side)
+        expected = line(pixels)
+        scale = float(expected.abs().max().clamp_min(1))
+        torch.testing.assert_close(found(pixels), expected, atol=1e-5 * scale, rtol=0)
+
+
+@torch.inference_mode()
+def test_the_bundled_model_answers_as_with_pytorch() -> None:
+    ours = Recognizer.from_pretrained()
+    plain = copy.copy(ours)
+    plain._features = features_of(ours.model)
+    assert not isinstance(ours._features, torch.nn.Module)
+    seen = pictures(ours.config).ink
+    assert len(seen) >= PICTURES
+    one, other = ours._batched(seen), plain._batched(seen)
+    torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+    assert torch.equal(one.argmax(1), other.argmax(1))
+    for picture in seen[:20]:
+        found, expected = ours.answer(picture), plain.answer(picture)
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+        assert found.confident == expected.confident
+
+
+@torch.inference_mode()
+def test_several_threads_may_ask_at_once() -> None:
+    line = straight()
+    found = engine.best(line)
+    asked = [torch.randn(2, 1, 32, 32) for _ in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        for pixels, features in zip(asked, pool.map(found, asked), strict=True):
+            torch.testing.assert_close(features, line(pixels), atol=1e-4, rtol=0)
+
+
+def test_the_answer_is_the_caller_s_own() -> None:
+    found = engine.best(straight())
+    first = found(torch.ones(1, 1, 32, 32))
+    kept = first.clone()
+    found(torch.zeros(1, 1, 32, 32))
+    assert torch.equal(first, kept)
+
+
+def test_a_change_in_place_that_others_would_see_is_left_to_pytorch() -> None:
+    class Twice(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            before = pixels + pixels
+            return F.relu(before, inplace=True) + before
+
+    line = torch.fx.symbolic_trace(Twice())
+    assert engine.best(line) is line
+
+
+@pytest.mark.parametrize("change", [torch.nn.Module.double, lambda line: line.to("meta")], ids=["float64", "elsewhere"])
+def test_other_numbers_and_places_are_left_to_pytorch(change: Any) -> None:
+    line = change(straight())
+    assert engine.best(line) is line
+
+
+def test_what_is_too_large_to_be_held_twice_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = straight()
+    monkeypatch.setattr(engine, "LARGEST", 1000)
+    assert engine.best(line) is line
