@@ -66,8 +66,8 @@ def test_speed_is_compared_in_turn() -> None:
 
 def test_batches_are_counted_in_pictures_a_second(recognizer: Recognizer) -> None:
     pictures = [np.pad(np.full((20, 6), 255, np.uint8), 8)] * 3
-    found = speed.batches(recognizer, {speed.PLAIN: recognizer.model}, pictures, 1)
-    assert set(found) == {speed.PLAIN, speed.WHOLE}
+    found = speed.batches(recognizer, speed.networks_of(recognizer, recognizer.model), pictures, 1)
+    assert set(found) == {*speed.NETWORKS, speed.WHOLE}
     assert all(0 < rate < 1e5 for rate in found.values())
 
 
