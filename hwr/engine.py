@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import onnxruntime
@@ -15,6 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch.nn import functional as F
 
 OPSET, IR_VERSION = 17, 8  # of 2022: newer ones bring nothing that a ResNet needs
+MANY = 8  # pictures that are worth other threads
 LARGEST = 2**30  # bytes of weights: a model in memory must stay below 2 GiB, and they are held twice
 
 Features = Callable[[torch.Tensor], torch.Tensor]  # normalised pixels (N, 1, S, S) to (N, D)
@@ -42,13 +44,20 @@ def best(straight: torch.fx.GraphModule) -> Features:
 
 
 def _running(content: bytes) -> Features:
+    """A small batch on one thread, since waking others takes as long as it; a large one in parts, a thread each."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, "hwr.engine") if threads > 1 else None
+
+    def ask(pixels: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
 
     def features(pixels: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
+        if pool is None or len(pixels) < MANY:
+            return ask(pixels)
+        return torch.cat(list(pool.map(ask, pixels.chunk(threads))))
 
     return features
 

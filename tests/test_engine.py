@@ -26,7 +26,7 @@ def test_features_are_those_of_pytorch(architecture: str, args: dict[str, Any]) 
     line = straight(architecture, args)
     found = engine.best(line)
     assert ((architecture, args) in TRANSLATED) == (found is not line)
-    for n, side in ((1, 32), (3, 32), (2, 48)):
+    for n, side in ((1, 32), (3, 32), (2, 48), (engine.MANY + 1, 32)):
         pixels = torch.randn(n, 1, side, side)
         expected = line(pixels)
         scale = float(expected.abs().max().clamp_min(1))
