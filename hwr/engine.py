@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from typing import Any
 
 import onnxruntime
@@ -72,12 +73,14 @@ def translated(straight: torch.fx.GraphModule) -> ModelProto:
         if node.op == "placeholder":
             names[node] = "pixels"
         elif node.op == "get_attr":
-            values = straight.get_parameter(node.target).detach().contiguous().numpy()
-            weights.append(numpy_helper.from_array(values, node.name))
+            values = attrgetter(node.target)(straight).detach().contiguous()
+            weights.append(numpy_helper.from_array(values.numpy(), node.name))
         elif node.op == "output":
             nodes.append(helper.make_node("Identity", [names[node.args[0]]], ["features"]))
         else:
             kind, given, attributes = _operator(straight, node)
+            if not all(isinstance(one, torch.fx.Node) for one in given):
+                raise UntranslatedError(f"{node.target} of {given}")
             nodes.append(helper.make_node(kind, [names[one] for one in given], [node.name], **attributes))
     value = helper.make_tensor_value_info
     pixels = value("pixels", TensorProto.FLOAT, ["N", 1, "H", "W"])
@@ -91,10 +94,10 @@ def _operator(straight: torch.fx.GraphModule, node: torch.fx.Node) -> tuple[str,
     given: tuple[Any, ...] = node.args
     if node.op == "call_function":
         if node.target is torch.conv2d and len(given) == 7:
-            return "Conv", given[:3], _convolution(*given[3:])
+            return "Conv", tuple(one for one in given[:3] if one is not None), _convolution(*given[3:])
         if node.target is F.relu and len(given[0].users) == 1:  # else others would see what it changes in place
             return "Relu", given[:1], {}
-        if node.target in (operator.add, operator.iadd) and all(isinstance(one, torch.fx.Node) for one in given):
+        if node.target in (operator.add, operator.iadd):
             return "Add", given, {}
     elif node.op == "call_module":
         module = straight.get_submodule(str(node.target))

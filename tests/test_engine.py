@@ -20,6 +20,19 @@ def straight(architecture: str = "resnet18", args: dict[str, Any] = TINY) -> tor
     return features_of(fused(lively(architecture, args)))
 
 
+class Convolved(torch.nn.Module):
+    """One convolution, as a function of its weights."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(4, 1, 3, 3))
+        self.bias = torch.nn.Parameter(torch.randn(4)) if bias else None
+        self.flatten = torch.nn.Flatten()
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.flatten(torch.conv2d(pixels, self.weight, self.bias, (1, 1), (1, 1), (1, 1), 1))
+
+
 @pytest.mark.parametrize(("architecture", "args"), NETWORKS, ids=lambda value: value if isinstance(value, str) else "")
 @torch.inference_mode()
 def test_features_are_those_of_pytorch(architecture: str, args: dict[str, Any]) -> None:
@@ -31,6 +44,24 @@ def test_features_are_those_of_pytorch(architecture: str, args: dict[str, Any]) 
         expected = line(pixels)
         scale = float(expected.abs().max().clamp_min(1))
         torch.testing.assert_close(found(pixels), expected, atol=1e-5 * scale, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_convolution_may_have_a_bias_or_none(bias: bool) -> None:
+    line = torch.fx.symbolic_trace(Convolved(bias))
+    found, pixels = engine.best(line), torch.randn(2, 1, 8, 8)
+    assert found is not line
+    torch.testing.assert_close(found(pixels), line(pixels), atol=1e-5, rtol=0)
+
+
+def test_what_is_added_to_all_pixels_is_left_to_pytorch() -> None:
+    class Brighter(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return pixels + 1
+
+    line = torch.fx.symbolic_trace(Brighter())
+    assert engine.best(line) is line
 
 
 @torch.inference_mode()
