@@ -1,6 +1,7 @@
 """A network run by ONNX Runtime: built in memory from PyTorch's weights, so that no second file has to match the first.
 
-For one small picture it takes a third of PyTorch's time, in batches two thirds (benchmarks/NOTES.md, "Answering fast").
+For one small picture it takes a third to a half of PyTorch's time, in large batches three quarters (benchmarks/NOTES.md,
+"Answering fast").
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from operator import attrgetter
 from typing import Any
 
 import onnxruntime
@@ -73,7 +73,7 @@ def translated(straight: torch.fx.GraphModule) -> ModelProto:
         if node.op == "placeholder":
             names[node] = "pixels"
         elif node.op == "get_attr":
-            values = attrgetter(node.target)(straight).detach().contiguous()
+            values = operator.attrgetter(node.target)(straight).detach().contiguous()
             weights.append(numpy_helper.from_array(values.numpy(), node.name))
         elif node.op == "output":
             nodes.append(helper.make_node("Identity", [names[node.args[0]]], ["features"]))

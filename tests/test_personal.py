@@ -201,7 +201,7 @@ def test_what_cannot_be_a_label_is_refused(recognizer: Recognizer, plus: list[Gr
         personal.adapted(recognizer, [(plus[0], label)])
 
 
-@pytest.mark.parametrize("seen", [np.zeros((28, 28), np.uint8), np.zeros((48, 48), np.float32)])
+@pytest.mark.parametrize("seen", [np.zeros((28, 28), np.uint8), np.zeros((64, 64), np.float32)])
 def test_a_picture_that_see_did_not_return_is_refused(recognizer: Recognizer, seen: Gray) -> None:
     with pytest.raises(UserError, match=r"expected uint8 \(64, 64\)"):
         personal.adapted(recognizer, [(seen, "1")])
