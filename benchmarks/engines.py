@@ -7,7 +7,9 @@ Every reader gets the same pictures of a test set, in turn, in one run. The engi
 the ink, black on white, with a margin, at a size that is tried out for each on training pictures; none of that counts
 as their time, while all preprocessing counts as time of `top_k`. Their answers are kept to the alphabet that is asked
 for, wherever they can be: by Tesseract's white list, and by the probabilities of the two others, which have none.
-Detection of lines, their direction, and the least score for an answer are switched off.
+Detection of lines, their direction, and the least score for an answer are switched off. They take turns of 20
+pictures: first they read them, then they read them again in a row, which is timed. Before each turn it is quiet for a
+moment, since the threads of some go on asking for work for 30 milliseconds after a call.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm import tqdm, trange
 
 from benchmarks import results
 from benchmarks.accuracy import answer_of, picture
@@ -34,6 +36,7 @@ from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.metrics import wilson
 from hwr.picture import Gray
 
+TURN, QUIET = 20, 0.05  # pictures of a turn; seconds before it
 SIDES, MARGINS = (32, 48, 64, 96), (0.1, 0.2, 0.3)  # of the engines' pictures: pixels, and a share of them
 CHARACTERS: dict[Alphabet, str] = {"digits": "".join(DIGITS), "letters": "".join(UPPER + LOWER)}
 ANSWERS: dict[Alphabet, tuple[str, ...]] = {"digits": DIGITS, "letters": UPPER}
@@ -262,12 +265,16 @@ def measure(recognizer: Recognizer, engines: Engines, layouts: dict[str, Layout]
     pictures = {"hwr": sample.pictures} | {name: prepared(sample, layouts[name]) for name in engines}
     right: dict[str, list[bool]] = {name: [] for name in readers}
     seconds: dict[str, list[float]] = {name: [] for name in readers}
-    for i, answer in enumerate(tqdm(sample.right, sample.name, leave=False, disable=None)):
+    for begin in trange(0, len(sample.right), TURN, desc=sample.name, leave=False, disable=None):
+        turn = slice(begin, begin + TURN)
         for name, reader in readers.items():
-            right[name].append(said(reader.read(pictures[name][i]), sample.alphabet) == answer)
-            start = time.perf_counter()  # after a call of its own, which found the processor busy with another's
-            reader.timed(pictures[name][i])
-            seconds[name].append(time.perf_counter() - start)
+            time.sleep(QUIET)
+            answers = [said(reader.read(one), sample.alphabet) for one in pictures[name][turn]]
+            right[name] += [found == answer for found, answer in zip(answers, sample.right[turn], strict=True)]
+            for one in pictures[name][turn]:
+                start = time.perf_counter()
+                reader.timed(one)
+                seconds[name].append(time.perf_counter() - start)
     return {
         "n": len(sample.right),
         "readers": {name: counted(right[name], seconds[name]) for name in readers},

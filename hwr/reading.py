@@ -1,7 +1,7 @@
 """Several characters: which pieces of ink belong together, and what they say, found as the best way through a lattice.
 
 Every run of neighbouring pieces that could be a character is read, all in one batch; `hwr.lattice` chooses among them,
-and `hwr.context` among their answers.
+and `hwr.context` among their answers, once `hwr.views` has looked again at those that are not sure.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import context, lattice
+from hwr import context, lattice, views
 from hwr.picture import Gray
 from hwr.segment import Box, pieces
 
 SPACE = 0.8  # heights of the line: a gap so wide, and ...
 SPACES = 2.5  # ... so many times as wide as the others in the line, parts words
+DOUBTFUL = 0.99  # probability of the best answer from which on a character is not looked at again
 
 
 class Scores(NamedTuple):
@@ -77,19 +78,23 @@ def read(
     size = (ink.shape[1], ink.shape[0])
     if not seen:
         return Reading("", (), size)
-    scores = ask(np.stack(list(seen.values())))
-    against = dict(zip(seen, lattice.doubts((scores.classes @ answers.sums).max(axis=1), scores.valid), strict=True))
-    number = {run: i for i, run in enumerate(seen)}
+    pictures, number = np.stack(list(seen.values())), {run: i for i, run in enumerate(seen)}
+    scores = ask(pictures)
+    best = (scores.classes @ answers.sums).max(axis=1)
+    against = dict(zip(seen, lattice.doubts(best, scores.valid), strict=True))
+    ways = [(line, lattice.best_way(line, lattice.costs(found, line, some, against))) for line, some in candidates]
+    lines = [(line, chosen) for line, way in ways if (chosen := [run for run in way if run in seen])]
+    beside = [number[run] for _, chosen in lines if len(chosen) > 1 for run in chosen]  # one alone is read as by top_k
+    doubtful = np.array([i for i in beside if best[i] < DOUBTFUL], np.int64)
+    classes = views.settled(scores.classes, pictures, doubtful, lambda views: ask(views).classes)
     texts, characters = [], list[Character]()
-    for line, some in candidates:
-        chosen = [run for run in lattice.best_way(line, lattice.costs(found, line, some, against)) if run in seen]
-        if chosen:
-            rows, boxes = [number[run] for run in chosen], [found.box(*run) for run in chosen]
-            begins = beginnings(boxes, line.height)
-            best = [_best(row, answers.names, k) for row in _settled(scores.classes[rows], boxes, begins, answers)]
-            confident = scores.confident[rows].tolist()
-            characters += map(Character, boxes, best, confident, [seen[run] for run in chosen])
-            texts.append("".join(" " * begin + next(iter(one)) for begin, one in zip(begins, best, strict=True))[1:])
+    for line, chosen in lines:
+        rows, boxes = [number[run] for run in chosen], [found.box(*run) for run in chosen]
+        begins = beginnings(boxes, line.height)
+        likely = [_best(row, answers.names, k) for row in _settled(classes[rows], boxes, begins, answers)]
+        confident = scores.confident[rows].tolist()
+        characters += map(Character, boxes, likely, confident, [seen[run] for run in chosen])
+        texts.append("".join(" " * begin + next(iter(one)) for begin, one in zip(begins, likely, strict=True))[1:])
     return Reading("\n".join(texts), tuple(characters), size)
 
 

@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "segment": {"image", "lines", "picture", "seams", "skeleton"},
     "context": {"config"},
     "lattice": {"segment"},
-    "reading": {"context", "lattice", "picture", "segment"},
+    "reading": {"context", "lattice", "picture", "segment", "views"},
     "saliency": {"picture"},
     "recognizer": {"config", "engine", "hub", "image", "metrics", "model", "picture", "reading", "saliency"},
     "personal": {"config", "naming", "recognizer"},
