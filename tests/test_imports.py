@@ -58,6 +58,7 @@ MAY_IMPORT = {
     "lines": set(),
     "segment": {"image", "lines", "picture", "seams", "skeleton"},
     "context": {"config"},
+    "views": {"picture"},
     "lattice": {"segment"},
     "reading": {"context", "lattice", "picture", "segment", "views"},
     "saliency": {"picture"},

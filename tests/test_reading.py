@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hwr import Recognizer, UserError, reading, sources, strokes
+from hwr import Recognizer, UserError, reading, sources, strokes, views
 from hwr.config import Alphabet
 from hwr.picture import Gray
 
@@ -142,6 +142,18 @@ def test_one_stroke_asks_the_network_once_for_one_picture(
     found = recognizer.read(picture, "letters")
     assert asked == [1]
     assert found.characters[0].probabilities == pytest.approx(recognizer.top_k(picture, 5, "letters"), abs=1e-3)
+
+
+@pytest.mark.parametrize(("doubtful", "again"), [(0.0, 0), (1.01, 2)])
+def test_doubtful_characters_are_looked_at_again_in_one_batch(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, doubtful: float, again: int
+) -> None:
+    monkeypatch.setattr(reading, "DOUBTFUL", doubtful)
+    asked: list[int] = []
+    ask = recognizer._logits
+    monkeypatch.setattr(recognizer, "_logits", lambda seen: asked.append(len(seen)) or ask(seen))
+    assert recognizer.read(paper(written("26")), "digits").text == "26"
+    assert asked[1:] == [again * len(views.CHANGES)] * bool(again)
 
 
 def test_a_scribble_is_read_within_seconds(recognizer: Recognizer) -> None:
