@@ -3,18 +3,16 @@
     python -m benchmarks.personal --pens unipen_train.npz --least 10
 
 For each writer that the model never saw (config.json names them), up to 1, 5 and 20 samples of every class are
-learnt from, and the writer's other pictures are read before and after, among all classes of the model. Then a
-visitor who teaches nothing but mistakes: the writer's pictures are read one after the other, each wrong answer is
-learnt before the next is read, and after 5, 20 and 60 of them the pictures that follow are read before and after;
-in the order of the file, where all pictures of a class may come first, and shuffled.
+learnt from, but at most half of what there is of it, and the writer's other pictures are read before and after, among
+all classes of the model. Then a visitor who teaches nothing but mistakes: the writer's pictures are read one after the
+other, each wrong answer is learnt before the next is read, and after 5, 20 and 60 of them the pictures that follow are
+read before and after; in the order of the file, where all pictures of a class may come first, and shuffled.
 
 Learning is that of the page (hwr/personal.py), or, with --recipe, that of `train.py --recipe personal`.
 """
 
 from __future__ import annotations
 
-import json
-import platform
 import statistics
 import tempfile
 import time
@@ -28,7 +26,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr import Recognizer, cli, data, devices, hub, metrics, sources, start, training, verify
+from benchmarks import results
+from hwr import Recognizer, cli, data, devices, metrics, sources, start, training, verify
 from hwr import personal as session
 from hwr.config import OTHER, UserError
 from hwr.labelled import Labelled, predict
@@ -67,11 +66,13 @@ class Options:
 
 
 class Row(NamedTuple):
-    """One writer: accuracy before and after, seconds of learning, pictures read; accuracy in classes not taught."""
+    """One writer: accuracy before and after, seconds of learning, pictures learnt from and read; accuracy in classes
+    not taught."""
 
     before: float
     after: float
     seconds: float
+    taught: int
     read: int
     untaught_before: float = float("nan")
     untaught_after: float = float("nan")
@@ -83,17 +84,16 @@ def main(options: Options) -> None:
     hands = [pens.take(pens.groups == writer) for writer in held_out(start.folder_of(options.model), pens)]
     method = recipe(options.model) if options.recipe else lambda few: taught(recognizer, few)
     shuffled = [hand.take(np.random.default_rng(0).permutation(len(hand))) for hand in hands]
-    results = {
+    found = {
         "samples of every class": means(per_class, hands, recognizer, method, options.samples, options.least),
         "corrections": means(one_by_one, hands, recognizer, method, options.corrections, options.least),
         "corrections, shuffled": means(one_by_one, shuffled, recognizer, method, options.corrections, options.least),
     }
-    for name, counts in results.items():
-        for count, found in counts.items():
-            print(f"{count} {name}: " + ", ".join(f"{k} {v:.4g}" for k, v in found.items()))
+    for name, counts in found.items():
+        for count, row in counts.items():
+            print(f"{count} {name}: " + ", ".join(f"{k} {v:.4g}" for k, v in row.items()))
     if options.write:
-        machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-        hub.write(options.write, (json.dumps({"machine": machine, "results": results}, indent=2) + "\n").encode())
+        results.write(options.write, results.report("personal", results=found))
 
 
 def held_out(folder: Path, pens: data.InkSet | sources.Source) -> list[int]:
@@ -187,16 +187,17 @@ def compare(few: data.InkSet, rest: data.InkSet, recognizer: Recognizer, method:
     after = learnt(rest)
     other = ~np.isin(rest.labels, few.labels)
     untaught = (float(before[other].mean()), float(after[other].mean())) if other.any() else ()
-    return Row(float(before.mean()), float(after.mean()), seconds, len(rest), *untaught)
+    return Row(float(before.mean()), float(after.mean()), seconds, len(few), len(rest), *untaught)
 
 
 def chosen(labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    """The first ``count`` samples of every class, as a visitor would teach them."""
+    """The first ``count`` samples of every class, as a visitor would teach them; half of them where they are few."""
+    most = np.minimum(np.bincount(labels) // 2, count)
     seen: dict[int, int] = {}
     taken = []
     for label in labels.tolist():
         seen[label] = seen.get(label, 0) + 1
-        taken.append(seen[label] <= count)
+        taken.append(seen[label] <= most[label])
     return np.array(taken)
 
 
@@ -218,6 +219,7 @@ def summary(rows: list[Row]) -> dict[str, float]:
     """Means over writers."""
     means = {
         "writers": len(rows),
+        "taught": statistics.fmean(row.taught for row in rows),
         "pictures": sum(row.read for row in rows),
         "before": statistics.fmean(row.before for row in rows),
         "after": statistics.fmean(row.after for row in rows),

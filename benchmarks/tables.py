@@ -148,17 +148,18 @@ def of_load(report: Report) -> str:
 
 
 def of_personal(report: Report) -> str:
-    plans = report["results"] if "samples of every class" in report["results"] else {"": report["results"]}
     rows = [
         (
-            f"{count} {plan}".strip(),
-            *(f"{row['writers']} {row['pictures']:,} {row['before']:.1%} {row['after']:.1%}".split()),
-            *(str(row["better"]), str(row["worse"]), f"{row['seconds']:.2f} s"),
+            f"{count} {plan}",
+            *(f"{row['taught']:.0f}", str(row["writers"]), f"{row['pictures']:,}"),
+            *(f"{row['before']:.1%}", f"{row['after']:.1%}", str(row["better"]), str(row["worse"])),
+            f"{row['seconds']:.2f} s",
         )
-        for plan, counts in plans.items()
+        for plan, counts in report["results"].items()
         for count, row in counts.items()
     ]
-    return markdown(("learnt from", "writers", "pictures", "before", "after", "better", "worse", "time"), rows)
+    head = ("learnt from", "taught", "writers", "pictures read", "before", "after", "better", "worse", "time")
+    return with_source(markdown(head, rows), report)
 
 
 TABLES: dict[str, Callable[[Report], str]] = {
@@ -168,7 +169,6 @@ TABLES: dict[str, Callable[[Report], str]] = {
     "load": of_load,
     "page": of_page,
     "personal": of_personal,
-    "personal_refined": of_personal,
     "personal_session": of_personal,
     "reading": of_reading,
     "speed": of_speed,

@@ -219,9 +219,7 @@ class TrainConfig(
             raise UserError(f"--weights {self.weights}: expected one for each of --data {self.data}, above 0")
         if self.batch_size % self.accumulate:
             raise UserError(f"--accumulate {self.accumulate} does not divide --batch-size {self.batch_size}")
-        largest = self.network().image_size
-        if self.small_size and not 16 <= self.small_size <= largest:
-            raise UserError(f"--small-size {self.small_size}: expected 16 to {largest}, the --image-size")
+        self.network()  # raises for model_args that are no JSON
         if self.average and (not self.validation or self.init in ("scratch", "imagenet")):
             raise UserError("--average needs --init with a model of ours, and validation data to choose by")
         if self.case_trust and not (self.teacher and self.case_prior):

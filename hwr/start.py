@@ -13,7 +13,7 @@ from hwr import hub, verify
 from hwr.config import ModelConfig, UserError
 from hwr.image import normalise
 from hwr.model import build, fused
-from hwr.options import TrainConfig
+from hwr.options import LEAST, TrainConfig
 
 HEAD = "fc"  # of every timm ResNet
 
@@ -32,9 +32,15 @@ class Start:
 
 
 def find(config: TrainConfig) -> Start:
-    """What ``--init`` names. Raises UserError if it is not there."""
-    if config.init in ("scratch", "imagenet"):
-        return Start(config.network())
+    """What ``--init`` names. Raises UserError if it is not there, or sees less than ``--small-size``."""
+    start = Start(config.network()) if config.init in ("scratch", "imagenet") else _of_ours(config)
+    size = start.config.image_size
+    if config.small_size and not LEAST["image_size"] <= config.small_size <= size:
+        raise UserError(f"--small-size {config.small_size}: expected {LEAST['image_size']} to {size}, the --image-size")
+    return start
+
+
+def _of_ours(config: TrainConfig) -> Start:
     folder = folder_of(config.init)
     model, found = hub.load(folder)
     found = replace(found, image_size=config.image_size or found.image_size)

@@ -145,10 +145,11 @@ def test_a_command_that_fails_measures_nothing(tmp_path: Path) -> None:
         folder.most_memory(["false"])
 
 
-def test_a_hand_is_learnt_from_the_first_samples_of_every_class() -> None:
-    labels = np.array([3, 3, 5, 3, 5, 7])
-    assert personal.chosen(labels, 1).tolist() == [True, False, True, False, False, True]
-    assert personal.chosen(labels, 2).tolist() == [True, True, True, False, True, True]
+def test_a_hand_is_learnt_from_the_first_samples_of_every_class_and_read_in_the_rest() -> None:
+    labels = np.array([3, 3, 5, 3, 5, 7, 3])
+    assert np.flatnonzero(personal.chosen(labels, 1)).tolist() == [0, 2]
+    assert np.flatnonzero(personal.chosen(labels, 2)).tolist() == [0, 1, 2]
+    assert np.flatnonzero(personal.chosen(labels, 9)).tolist() == [0, 1, 2]
 
 
 def test_only_writers_that_the_model_never_saw_are_measured(tmp_path: Path) -> None:
@@ -164,9 +165,10 @@ def test_only_writers_that_the_model_never_saw_are_measured(tmp_path: Path) -> N
 
 
 def test_writers_count_alike_however_much_they_wrote() -> None:
-    found = personal.summary([personal.Row(0.5, 0.7, 2.0, 100), personal.Row(0.9, 0.8, 4.0, 300)])
+    found = personal.summary([personal.Row(0.5, 0.7, 2.0, 10, 100), personal.Row(0.9, 0.8, 4.0, 20, 300)])
     assert (found["writers"], found["pictures"], found["better"], found["worse"]) == (2, 400, 1, 1)
     assert (found["before"], found["after"], found["seconds"]) == pytest.approx((0.7, 0.75, 3.0))
+    assert found["taught"] == 15
 
 
 def test_every_mistake_is_learnt_before_the_next_is_looked_for(recognizer: Recognizer) -> None:
@@ -191,7 +193,7 @@ def test_what_was_not_taught_is_counted_apart(recognizer: Recognizer) -> None:
     row = personal.compare(pens.take(few), pens, recognizer, lambda ink: personal.taught(recognizer, ink))
     right = personal.reader(recognizer)(pens)
     assert (row.before, row.untaught_before) == pytest.approx((right.mean(), right[~few].mean()))
-    assert row.read == len(pens)
+    assert (row.taught, row.read) == (few.sum(), len(pens))
     assert np.isnan(personal.compare(pens, pens, recognizer, lambda ink: personal.reader(recognizer)).untaught_after)
 
 

@@ -48,6 +48,12 @@ def test_a_start_can_go_on_at_another_size(saved: tuple[Path, dict[str, torch.Te
     assert all(torch.equal(values, saved[1][name]) for name, values in model.state_dict().items())
 
 
+def test_the_size_of_a_start_bounds_the_small_size(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
+    with pytest.raises(UserError, match="--small-size 40: expected 16 to 32, the --image-size"):
+        start.find(TrainConfig(init=str(saved[0]), small_size=40))
+    assert start.find(TrainConfig(init=str(saved[0]), small_size=40, image_size=64)).config.image_size == 64
+
+
 def test_classes_of_the_start_can_be_kept(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
     begun = start.find(TrainConfig(init=str(saved[0])))
     assert begun.labels(("b", "x"), keep=False) == ("b", "x")

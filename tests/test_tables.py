@@ -13,6 +13,7 @@ from hwr import UserError
 MADE = {"command": "python -m benchmarks.x", "versions": {"torch": "2.15.0"}, "machine": "a machine, 2 threads"}
 SHARE = {"accuracy": 0.9876, "accuracy_low": 0.98, "accuracy_high": 0.99}
 TAUGHT = {"writers": 6, "pictures": 5648, "before": 0.779, "after": 0.825, "better": 5, "worse": 1, "seconds": 2.9}
+TAUGHT["taught"] = 44.5
 REPORTS: dict[str, dict[str, Any]] = {
     "accuracy": {
         "results": {"MNIST": SHARE | {"n": 10_000, "calibration_error": 0.004}},
@@ -66,7 +67,7 @@ REPORTS: dict[str, dict[str, Any]] = {
         "results": {"n": 7} | {name: {"page": 5.1, "plain": 4.9, "ratio": 1.04} for name in ("seconds", "mebibytes")}
     },
 }
-REPORTS |= {f"personal_{kind}": REPORTS["personal"] for kind in ("refined", "session")}
+REPORTS["personal_session"] = REPORTS["personal"]
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
