@@ -26,6 +26,7 @@ from hwr.picture import opened
 
 MOST_JSON = 2**20  # bytes: what the page sends is a thousandth of it
 ENVELOPE = 2**16  # bytes around a file that is uploaded
+LOOKS = 10  # for what is left of uploads, in the time after which it is deleted
 MOST_LAYERS = 4  # of a drawing: the page's have one
 MOST_DRAWN = 2**22  # pixels of a drawing, and bytes of its file: a pad of 280 x 280 points on any screen
 MOST_KEPT = 2**26  # bytes of drawings that wait for their answer: the oldest go first
@@ -44,6 +45,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, most_bytes: int, folder: Path, seconds: float) -> None:
         self.app, self.most_bytes, self.folder, self.seconds = app, most_bytes, folder, seconds
+        self._look_at = 0.0  # the monotonic time from which on the folder is looked at again
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See https://asgi.readthedocs.io."""
@@ -69,8 +71,12 @@ class Guard:
         await JSONResponse({"detail": said}, status, {"Connection": "close"})(scope, receive, send)
 
     def _most_of_form(self) -> int:
-        """Bytes that an upload may have; what is left of others is looked after by the way."""
-        forget(self.folder, self.seconds)
+        """Bytes that an upload may have; what is left of others is looked after by the way, but not for every one: each
+        stroke is six, and visitors' files lie there too."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + self.seconds / LOOKS
+            forget(self.folder, self.seconds)
         return self.most_bytes + ENVELOPE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -97,6 +98,16 @@ def test_parts_of_uploads_that_were_broken_off_are_deleted(tmp_path: Path) -> No
     (tmp_path / "tmpfolder").mkdir()
     limits.forget(tmp_path, 600)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "tmpfolder", "tmpnew"]
+
+
+def test_uploads_look_for_such_parts_once_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    clock = iter((1000.0, 1001.0, 1059.0, 1060.0, 1061.0))
+    monkeypatch.setattr(limits, "forget", lambda folder, seconds: looks.append(folder))
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    guard = limits.Guard(lambda *_: None, 9, tmp_path, 600)  # type: ignore[arg-type]
+    assert [guard._most_of_form() for _ in range(5)] == [9 + limits.ENVELOPE] * 5
+    assert len(looks) == 2
 
 
 def test_drawings_that_nobody_asks_about_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
