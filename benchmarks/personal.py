@@ -152,10 +152,10 @@ def recipe(model: str) -> Method:
 
 
 def per_class(hand: data.InkSet, recognizer: Recognizer, counts: Counts) -> Iterator[Split | None]:
-    """The first samples of every class for each of ``counts``, and the rest."""
+    """The first samples of every class for each of ``counts``, and the rest; None where every class has but one."""
     for count in counts:
         few = chosen(hand.labels, count)
-        yield hand.take(few), hand.take(~few)
+        yield (hand.take(few), hand.take(~few)) if few.any() else None
 
 
 def one_by_one(hand: data.InkSet, recognizer: Recognizer, counts: Counts) -> Iterator[Split | None]:

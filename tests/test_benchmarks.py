@@ -152,6 +152,12 @@ def test_a_hand_is_learnt_from_the_first_samples_of_every_class_and_read_in_the_
     assert np.flatnonzero(personal.chosen(labels, 9)).tolist() == [0, 1, 2]
 
 
+def test_a_hand_that_wrote_everything_once_is_not_measured(recognizer: Recognizer) -> None:
+    pens = data.load(str(PENS), "train", recognizer.config, Path())
+    once = pens.take(np.unique(pens.labels, return_index=True)[1])
+    assert list(personal.per_class(once, recognizer, (1, 5))) == [None, None]
+
+
 def test_only_writers_that_the_model_never_saw_are_measured(tmp_path: Path) -> None:
     pens = data.load(str(PENS), "train", ModelConfig(labels=(), image_size=32), Path())
     writers = np.unique(pens.groups)
