@@ -85,7 +85,7 @@ def main(options: Options) -> None:
     method = recipe(options.model) if options.recipe else lambda few: taught(recognizer, few)
     shuffled = [hand.take(np.random.default_rng(0).permutation(len(hand))) for hand in hands]
     found = {
-        "samples of every class": means(per_class, hands, recognizer, method, options.samples, options.least),
+        "of every class": means(per_class, hands, recognizer, method, options.samples, options.least),
         "corrections": means(one_by_one, hands, recognizer, method, options.corrections, options.least),
         "corrections, shuffled": means(one_by_one, shuffled, recognizer, method, options.corrections, options.least),
     }

@@ -34,7 +34,7 @@ REPORTS: dict[str, dict[str, Any]] = {
         "results": {"n": 9, "ratio_median": 1.1, "ratio_p95": 1.2}
         | {name: {"median": 120.0, "p95": 130.0} for name in ("page", "trivial")}
     },
-    "personal": {"results": {"samples of every class": {"1": TAUGHT}, "corrections": {"5": TAUGHT}}},
+    "personal": {"results": {"of every class": {"1": TAUGHT}, "corrections": {"5": TAUGHT}}},
     "reading": {
         "results": {
             "digits apart": {"n": 200, "right": 0.935, "right_low": 0.9, "right_high": 0.96, "milliseconds": 30.0}
