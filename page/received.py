@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import gradio as gr
 import numpy as np
-from gradio.components.image_editor import EditorData
+from gradio.components.image_editor import EditorData, EditorDataBlobs
 from gradio_client.utils import is_file_obj_with_meta
 from numpy.typing import NDArray
+from PIL import Image
 
 from hwr import UserError
-from hwr.picture import Gray
+from hwr.picture import Gray, opened
 
 MARGIN = 16  # pixels of paper kept around ink, so that none of it seems to be the rim of a sheet
 
@@ -24,18 +26,21 @@ MARGIN = 16  # pixels of paper kept around ink, so that none of it seems to be t
 def sketch_of(pad: gr.Sketchpad, sketch: dict[str, Any] | None) -> Any:
     """What the browser drew, or the files that a client of the API sent.
 
-    Files go on as paths: Gradio would refuse huge and damaged ones with a stack trace, the recognizer does so
-    with a sentence.
+    A drawing goes on undecoded, since most of it is never looked at, and can be fetched once. Files go on as paths:
+    Gradio would refuse huge and damaged ones with a stack trace, the recognizer does so with a sentence.
     """
     data = EditorData(**(sketch or {}))
     if data.id is not None:
-        try:
-            return pad.preprocess(data)
-        except Exception:  # on crafted or cut-off files Gradio and Pillow raise whatever they stumble over
-            raise UserError("the drawing is damaged or cut off") from None
+        drawn = pad.blob_storage.pop(data.id, None) or EditorDataBlobs(background=None, layers=[], composite=None)
+        parts = {"background": _undecoded(drawn.background), "composite": _undecoded(drawn.composite)}
+        return parts | {"layers": [_undecoded(layer) for layer in drawn.layers]}
     files = {"background": data.background, "composite": data.composite}
     paths: dict[str, Any] = {name: file and file.path for name, file in files.items()}
     return paths | {"layers": [layer.path for layer in data.layers]}
+
+
+def _undecoded(drawn: bytes | None) -> Image.Image | None:
+    return None if drawn is None else opened(BytesIO(drawn), "the drawing")
 
 
 def path_of(file: Any) -> Path:
