@@ -63,6 +63,7 @@ class Recognizer:
         self.source = source
         self.stale = stale
         self._features = engine.best(features_of(model))
+        self._device = next(model.parameters()).device
         self._know(config)
 
     def _know(self, config: ModelConfig) -> None:
@@ -234,8 +235,7 @@ class Recognizer:
     @torch.inference_mode()
     def features(self, seen: Gray) -> torch.Tensor:
         """What the network makes of pictures (N, S, S) before it classifies them: float32 (N, D) on its device."""
-        device = next(self.model.parameters()).device
-        found: torch.Tensor = self._features(to_tensor(seen, self.config).to(device))
+        found: torch.Tensor = self._features(to_tensor(seen, self.config).to(self._device))
         return found
 
     @torch.inference_mode()
