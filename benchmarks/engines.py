@@ -303,7 +303,7 @@ def table(measured: dict[str, dict[str, Any]]) -> str:
     readers = list(next(iter(measured.values()))["readers"])
     lines = [" | ".join(["test set", "n", *readers]), "|".join(["---", "---:", *("---:" for _ in readers)])]
     for name, row in measured.items():
-        cells = [f"{r['accuracy']:.1%}, {r['milliseconds']:.1f} ms" for r in row["readers"].values()]
+        cells = [f"{r['accuracy']:.1%}, {r['milliseconds']:.2f} ms" for r in row["readers"].values()]
         lines.append(" | ".join([name, f"{row['n']:,}", *cells]))
     return "\n".join(f"|{line}|" if "---" in line else f"| {line} |" for line in lines)
 
