@@ -79,9 +79,8 @@ def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
 
 def to_tensor(fitted: Gray, config: ModelConfig) -> torch.Tensor:
     """Fitted ink, uint8 (H, W) or (N, H, W), as the network's input: float32 (1, 1, H, W) or (N, 1, H, W)."""
-    side = fitted.shape[-1]
-    pixels = cv2.LUT(fitted.reshape(-1, side), _levels(config.mean, config.std))  # one pass instead of four
-    return torch.from_numpy(pixels).view(-1, 1, fitted.shape[-2], side)
+    pixels = _levels(config.mean, config.std).take(fitted)  # one pass instead of four
+    return torch.from_numpy(pixels).view(-1, 1, *fitted.shape[-2:])
 
 
 @cache

@@ -86,7 +86,7 @@ def read(
     lines = [(line, chosen) for line, way in ways if (chosen := [run for run in way if run in seen])]
     beside = [number[run] for _, chosen in lines if len(chosen) > 1 for run in chosen]  # one alone is read as by top_k
     doubtful = np.array([i for i in beside if best[i] < DOUBTFUL], np.int64)
-    classes = views.settled(scores.classes, pictures, doubtful, lambda views: ask(views).classes)
+    classes = views.settled(scores.classes, pictures, doubtful, lambda more: ask(more).classes)
     texts, characters = [], list[Character]()
     for line, chosen in lines:
         rows, boxes = [number[run] for run in chosen], [found.box(*run) for run in chosen]

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -127,6 +128,15 @@ def test_every_editor_value_gives_the_same_ink(shape: str) -> None:
 )
 def test_an_empty_sketchpad_is_blank(empty: object) -> None:
     assert to_ink(empty) is None
+
+
+def test_the_network_is_given_what_training_normalises() -> None:
+    config = ModelConfig(labels=("a",), image_size=16, mean=0.3, std=0.7)
+    fitted = np.arange(512, dtype=np.uint16).astype(np.uint8).reshape(2, 16, 16)
+    expected = (torch.from_numpy(fitted).float()[:, None] / 255 - 0.3) / 0.7
+    torch.testing.assert_close(to_tensor(fitted, config), expected)
+    torch.testing.assert_close(to_tensor(fitted[1], config), expected[1:])
+    assert to_tensor(fitted[:0], config).shape == (0, 1, 16, 16)
 
 
 def test_a_dataset_picture_pasted_into_the_sketchpad_gives_the_very_tensor_of_training() -> None:
