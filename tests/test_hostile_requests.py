@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import app
 from benchmarks.hostile import visits, words
 from benchmarks.hostile.running import Refusal, run
 from hwr import UserError, cli
+from hwr.image import to_ink
 from hwr.options import TrainConfig
-from page import limits
+from page import limits, received
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=20)
 MORE = 2**24  # bytes that lie in the buffers of the system between two processes
@@ -80,6 +83,24 @@ def test_slow_clients_hold_nobody_up(visited: visits.Page, sketch: dict[str, obj
             beside.append(seconds())
             send_a_byte()
     assert min(beside) < 3 * alone + 1
+
+
+def test_a_drawing_of_the_pad_is_fetched_once_and_a_damaged_one_refused() -> None:
+    import gradio as gr
+    from gradio.components.image_editor import EditorDataBlobs
+
+    pad, drawn = gr.Sketchpad(), visits.seeds()[1][1]
+    for layer in (drawn, drawn[: len(drawn) // 2], b"no picture"):
+        pad.blob_storage["visitor"] = EditorDataBlobs(background=None, layers=[None, layer], composite=drawn)
+        sketch = {"id": "visitor"}
+        if layer is drawn:
+            found, file = to_ink(received.sketch_of(pad, sketch)), to_ink(Image.open(BytesIO(drawn)))
+            assert found is not None and file is not None and (found == file).all()
+        else:
+            with pytest.raises(UserError, match="damaged or cut off|not a picture"):
+                to_ink(received.sketch_of(pad, sketch))
+        assert not pad.blob_storage
+        assert to_ink(received.sketch_of(pad, sketch)) is None
 
 
 @pytest.mark.parametrize(
