@@ -97,7 +97,7 @@ def test_a_drawing_of_the_pad_is_fetched_once_and_a_damaged_one_refused() -> Non
             found, file = to_ink(received.sketch_of(pad, sketch)), to_ink(Image.open(BytesIO(drawn)))
             assert found is not None and file is not None and (found == file).all()
         else:
-            with pytest.raises(UserError, match="damaged or cut off|not a picture"):
+            with pytest.raises(UserError, match=r"damaged or cut off|not a picture"):
                 to_ink(received.sketch_of(pad, sketch))
         assert not pad.blob_storage
         assert to_ink(received.sketch_of(pad, sketch)) is None
