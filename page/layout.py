@@ -120,8 +120,8 @@ def teaching(notice: str) -> dict[str, Any]:
             label=still("was_hint"), placeholder=still("was"), show_label=False, max_lines=1, scale=2, min_width=80
         )
         found["teach"] = gr.Button(still("teach"), scale=1, min_width=80)
-    found["donate"] = gr.Checkbox(
-        bool(notice), label=still("donate"), info=notice, visible=bool(notice), elem_id="donate"
+    found["donate"] = gr.Checkbox(  # not ticked at first: who says nothing gives nothing away
+        label=still("donate"), info=notice, visible=bool(notice), elem_id="donate"
     )
     with gr.Row(elem_id="memory"):
         found["learnt"] = gr.HTML("", label="Learnt")
