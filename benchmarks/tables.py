@@ -162,6 +162,17 @@ def of_personal(report: Report) -> str:
     return with_source(markdown(head, rows), report)
 
 
+def of_seeds(report: Report) -> str:
+    found = report["results"]
+    runs = len(next(iter(found.values()))["accuracies"])
+    rows = [
+        (name, f"{row['n']:,}", *(f"{one:.2%}" for one in row["accuracies"]), f"{row['mean']:.2%}")
+        for name, row in found.items()
+    ]
+    table = markdown(("test set", "n", *(f"run {i + 1}" for i in range(runs)), "mean"), rows)
+    return with_source(table, report | {"command": report["training"]})
+
+
 TABLES: dict[str, Callable[[Report], str]] = {
     "accuracy": of_accuracy,
     "engines": of_engines,
@@ -171,6 +182,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
     "personal": of_personal,
     "personal_session": of_personal,
     "reading": of_reading,
+    "seeds": of_seeds,
     "speed": of_speed,
     "startup": of_startup,
 }

@@ -27,8 +27,8 @@ WORDS: dict[str, dict[str, str]] = {
         "teach": "Teach",
         "donate": "Keep it for later models",
         "kept_here": "If you tick this and say what it was, your drawing, what you call it, the model's answer and "
-        "version, and the time are kept in a folder on this server, to make later models better. Nothing about you is kept, and at most "
-        f"{MINUTE} drawings a minute and {HOUR} an hour.",
+        "version, and the time are kept in a folder on this server, to make later models better. Nothing about you is "
+        f"kept, and at most {MINUTE} drawings a minute and {HOUR} an hour.",
         "kept_there": "If you tick this and say what it was, your drawing, what you call it, the model's answer and "
         "version, and the time are kept, to make later models better. Nothing about you is kept, and at most "
         f"{MINUTE} drawings a minute and {HOUR} an hour. The dataset that they go to:",
@@ -65,8 +65,8 @@ WORDS: dict[str, dict[str, str]] = {
         "was_hint": "它真正是什么",
         "teach": "教它",
         "donate": "保留下来，用于以后的模型",
-        "kept_here": "勾选后，如果您说出它其实是什么，您的笔迹、您给出的答案、模型的答案与版本以及时间会保存在本服务器的"
-        f"文件夹中，用于改进以后的模型。不保存任何关于您的信息；每分钟最多保存 {MINUTE} 幅，每小时最多 {HOUR} 幅。",
+        "kept_here": "勾选后，如果您说出它其实是什么，您的笔迹、您给出的答案、模型的答案与版本以及时间会保存在本服务器"
+        f"的文件夹中，用于改进以后的模型。不保存任何关于您的信息；每分钟最多保存 {MINUTE} 幅，每小时最多 {HOUR} 幅。",
         "kept_there": "勾选后，如果您说出它其实是什么，您的笔迹、您给出的答案、模型的答案与版本以及时间会被"
         f"保存，用于改进以后的模型。不保存任何关于您的信息；每分钟最多保存 {MINUTE} 幅，每小时最多 {HOUR} 幅。"
         "所存数据集：",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import timm
 
-from benchmarks import accuracy, engines, folder, personal, plain, robustness, speed, startup, training
+from benchmarks import accuracy, engines, folder, personal, plain, robustness, seeds, speed, startup, training
 from hwr import Recognizer, data, hub, sources
 from hwr.config import DIGITS, ModelConfig, UserError
 from hwr.options import TrainConfig
@@ -54,6 +54,35 @@ def test_every_way_to_draw_gives_dark_ink_on_light_paper_of_its_size() -> None:
 def test_tilt_is_clockwise() -> None:
     up = np.array([[0, 0], [0, -10]])  # y grows downwards
     np.testing.assert_allclose(robustness.turned(up, 90)[1], [10, 0], atol=1e-9)
+
+
+def test_seeds_are_those_of_finished_runs_of_one_recipe(tmp_path: Path) -> None:
+    def run(seed: int, right: float | None, **config: int) -> Path:
+        folder = tmp_path / f"{seed}{right}{config}"
+        folder.mkdir()
+        command = ["train.py", "--recipe", "mnist", "--seed", str(seed), "--no-report", "--out", str(folder)]
+        found: dict[str, object] = {"command": command, "config": {"epochs": 3, "seed": seed, "out": "x"} | config}
+        found["versions"] = {"hwr": "1", "torch": "2", "timm": "3"}
+        found["platform"] = {"device_name": "a machine", "threads": 1}
+        if right is not None:
+            found["measured"] = {"test": {"mnist": {"n": 10_000, "accuracy": right}}}
+        (folder / "run.json").write_text(json.dumps(found))
+        return folder
+
+    runs, made = (run(0, 0.99), run(1, 0.98)), tmp_path / "seeds.json"
+    seeds.main(seeds.Options(runs, made))
+    report = json.loads(made.read_bytes())
+    assert report["results"]["mnist"] == {"n": 10_000, "accuracies": [0.99, 0.98], "mean": pytest.approx(0.985)}
+    assert report["training"] == "python train.py --recipe mnist --no-report --seed SEED"
+    assert (report["machine"], report["versions"]["torch"]) == ("a machine, 1 threads", "2")
+    for other, why in (
+        (run(2, 0.99, epochs=4), "several recipes: epochs differ"),
+        (run(1, 0.97), "expected each once"),
+        (run(3, None), "is not at its end"),
+        (tmp_path / "none", "expected the folder of a run"),
+    ):
+        with pytest.raises(UserError, match=why):
+            seeds.main(seeds.Options((*runs, other)))
 
 
 def test_speed_is_compared_in_turn() -> None:
