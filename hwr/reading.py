@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr import context, lattice, views
+from hwr.lattice import Run
 from hwr.picture import Gray
-from hwr.segment import Box, pieces
+from hwr.segment import Box, Line, Pieces, pieces
 
 SPACE = 0.8  # heights of the line: a gap so wide, and ...
 SPACES = 2.5  # ... so many times as wide as the others in the line, parts words
@@ -72,30 +73,33 @@ def read(
     ``see`` fits a crop to the network, None if it is blank; ``ask`` reads what it gave, uint8 (N, S, S). Of the
     ``answers`` the ``k`` likeliest of each character are kept.
     """
-    found = pieces(ink)
+    found, size = pieces(ink), (ink.shape[1], ink.shape[0])
     candidates = [(line, lattice.runs(found, line)) for line in found.lines]
     seen = {run: view for _, some in candidates for run in some if (view := see(found.crop(*run))) is not None}
-    size = (ink.shape[1], ink.shape[0])
     if not seen:
         return Reading("", (), size)
     pictures, number = np.stack(list(seen.values())), {run: i for i, run in enumerate(seen)}
     scores = ask(pictures)
     best = (scores.classes @ answers.sums).max(axis=1)
-    against = dict(zip(seen, lattice.doubts(best, scores.valid), strict=True))
-    ways = [(line, lattice.best_way(line, lattice.costs(found, line, some, against))) for line, some in candidates]
-    lines = [(line, chosen) for line, way in ways if (chosen := [run for run in way if run in seen])]
-    beside = [number[run] for _, chosen in lines if len(chosen) > 1 for run in chosen]  # one alone is read as by top_k
+    lines = _chosen(found, candidates, dict(zip(seen, lattice.doubts(best, scores.valid), strict=True)))
+    beside = [number[run] for _, runs in lines if len(runs) > 1 for run in runs]  # one alone is read as by top_k
     doubtful = np.array([i for i in beside if best[i] < DOUBTFUL], np.int64)
     classes = views.settled(scores.classes, pictures, doubtful, lambda more: ask(more).classes)
     texts, characters = [], list[Character]()
-    for line, chosen in lines:
-        rows, boxes = [number[run] for run in chosen], [found.box(*run) for run in chosen]
-        begins = beginnings(boxes, line.height)
-        likely = [_best(row, answers.names, k) for row in _settled(classes[rows], boxes, begins, answers)]
-        confident = scores.confident[rows].tolist()
-        characters += map(Character, boxes, likely, confident, [seen[run] for run in chosen])
-        texts.append("".join(" " * begin + next(iter(one)) for begin, one in zip(begins, likely, strict=True))[1:])
+    for line, runs in lines:
+        rows, boxes = [number[run] for run in runs], [found.box(*run) for run in runs]
+        text, likely = _said(classes[rows], boxes, beginnings(boxes, line.height), answers, k)
+        texts.append(text)
+        characters += map(Character, boxes, likely, scores.confident[rows].tolist(), pictures[rows])
     return Reading("\n".join(texts), tuple(characters), size)
+
+
+def _chosen(
+    found: Pieces, candidates: Sequence[tuple[Line, list[Run]]], against: dict[Run, float]
+) -> list[tuple[Line, list[Run]]]:
+    """The runs that are characters, in lines that have any; ``against`` are the doubts of all that were asked."""
+    ways = ((line, lattice.best_way(line, lattice.costs(found, line, some, against))) for line, some in candidates)
+    return [(line, runs) for line, way in ways if (runs := [run for run in way if run in against])]
 
 
 def beginnings(boxes: Sequence[Box], height: float) -> list[bool]:
@@ -107,13 +111,11 @@ def beginnings(boxes: Sequence[Box], height: float) -> list[bool]:
     return [True, *(bool(gap > max(SPACE * height, SPACES * one)) for gap, one in zip(gaps, usual, strict=True))]
 
 
-def _settled(
-    classes: NDArray[np.float32], boxes: Sequence[Box], begins: Sequence[bool], answers: Answers
-) -> NDArray[np.float64]:
-    """Probabilities of the answers, (N, A), of a line's characters in view of their neighbours."""
+def _said(
+    classes: NDArray[np.float32], boxes: Sequence[Box], begins: Sequence[bool], answers: Answers, k: int
+) -> tuple[str, list[dict[str, float]]]:
+    """The text of a line and the likeliest answers of each of its characters, (N, C), in view of their neighbours."""
     heights = [bottom - top for _, top, _, bottom in boxes]
-    return context.settled(classes, heights, begins, context.manner(answers.classes)) @ answers.sums
-
-
-def _best(row: NDArray[np.float64], names: Sequence[str], k: int) -> dict[str, float]:
-    return {names[j]: float(row[j]) for j in np.argsort(-row, kind="stable")[:k]}
+    settled = context.settled(classes, heights, begins, context.manner(answers.classes)) @ answers.sums
+    likely = [{answers.names[j]: float(row[j]) for j in np.argsort(-row, kind="stable")[:k]} for row in settled]
+    return "".join(" " * begin + next(iter(one)) for begin, one in zip(begins, likely, strict=True))[1:], likely
