@@ -9,7 +9,8 @@ as their time, while all preprocessing counts as time of `top_k`. Their answers 
 for, wherever they can be: by Tesseract's white list, and by the probabilities of the two others, which have none.
 Detection of lines, their direction, and the least score for an answer are switched off. They take turns of 20
 pictures: first they read them, then they read them again in a row, which is timed. Before each turn it is quiet for a
-moment, since the threads of some go on asking for work for 30 milliseconds after a call.
+moment, since the threads of some go on asking for work for 30 milliseconds after a call. With `--pause` it is quiet
+before each timed call, as it is before a sketch.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class Options:
     """Pictures of each set, drawn at random."""
     tried: int = 100
     """Training pictures of digits, and as many of letters, to try out sizes on."""
+    pause: bool = False
+    """Time each call after a pause instead of 20 in a row."""
     seed: int = 0
     """Of what is random."""
     write: Path | None = None
@@ -104,7 +107,9 @@ def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(options.model)
     engines = others(options.tessdata)
     layouts = {name: best_layout(make, list(trials(options))) for name, make in engines.items()}
-    measured = {sample.name: measure(recognizer, engines, layouts, sample) for sample in samples(options)}
+    measured = {
+        sample.name: measure(recognizer, engines, layouts, sample, options.pause) for sample in samples(options)
+    }
     print(table(measured))
     for name, layout in layouts.items():
         print(f"{name}: {layout.side} pixels, of them {layout.margin:.0%} white on each side")
@@ -259,7 +264,9 @@ def best_layout(make: Callable[[Alphabet], Engine], tried: Sequence[Sample]) -> 
     return layouts[int(np.argmax(counts))]
 
 
-def measure(recognizer: Recognizer, engines: Engines, layouts: dict[str, Layout], sample: Sample) -> dict[str, Any]:
+def measure(
+    recognizer: Recognizer, engines: Engines, layouts: dict[str, Layout], sample: Sample, pause: bool = False
+) -> dict[str, Any]:
     """n, and of each reader its accuracy with the interval and the median time of a picture."""
     readers = {"hwr": ours(recognizer, sample.alphabet)} | {n: make(sample.alphabet) for n, make in engines.items()}
     pictures = {"hwr": sample.pictures} | {name: prepared(sample, layouts[name]) for name in engines}
@@ -272,6 +279,7 @@ def measure(recognizer: Recognizer, engines: Engines, layouts: dict[str, Layout]
             answers = [said(reader.read(one), sample.alphabet) for one in pictures[name][turn]]
             right[name] += [found == answer for found, answer in zip(answers, sample.right[turn], strict=True)]
             for one in pictures[name][turn]:
+                time.sleep(QUIET * pause)
                 start = time.perf_counter()
                 reader.timed(one)
                 seconds[name].append(time.perf_counter() - start)

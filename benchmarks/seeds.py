@@ -8,7 +8,6 @@ Nothing is measured anew: the figures are those that train.py left in the folder
 
 from __future__ import annotations
 
-import json
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +48,10 @@ def main(options: Options) -> None:
 
 
 def finished(folder: Path) -> Run:
-    """What is on record about a run. Raises UserError where it is not there or has no end."""
-    path = folder / records.RUN
-    try:
-        run: Run = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): expected the folder of a run of train.py") from None
+    """What is on record about a run. Raises UserError where it has no end, or there is none."""
+    run = records.read_run(folder)
     if "measured" not in run:
-        raise UserError(f"{folder} is not at its end: finish it with python train.py --resume --out {folder}")
+        raise UserError(f"{folder} is no run at its end: finish it with python train.py --resume --out {folder}")
     return run
 
 

@@ -49,7 +49,7 @@ class Records:
         """
         if not self.enabled:
             return
-        run = _read_run(self.folder / RUN)
+        run = read_run(self.folder)
         if run:
             run["resumed"] = [*run.get("resumed", []), _now()]
             for late in ("finished", "measured"):  # it is not finished any more
@@ -87,7 +87,7 @@ class Records:
         """Add to RUN when the run finished and what was ``measured`` at its end, and close TensorBoard's files."""
         if not self.enabled:
             return
-        self._write_run(_read_run(self.folder / RUN) | {"finished": _now(), "measured": measured})
+        self._write_run(read_run(self.folder) | {"finished": _now(), "measured": measured})
         self._board.close()
 
     def _write_run(self, run: dict[str, Any]) -> None:
@@ -125,8 +125,9 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and isinstance(value.get("epoch"), int) else None
 
 
-def _read_run(path: Path) -> dict[str, Any]:
-    """RUN, or an empty dictionary before the first start."""
+def read_run(folder: Path) -> dict[str, Any]:
+    """RUN, or an empty dictionary before the first start. Raises UserError where it is damaged."""
+    path = folder / RUN
     try:
         run = json.loads(path.read_bytes())
         if not isinstance(run, dict):

@@ -78,8 +78,8 @@ def test_seeds_are_those_of_finished_runs_of_one_recipe(tmp_path: Path) -> None:
     for other, why in (
         (run(2, 0.99, epochs=4), "several recipes: epochs differ"),
         (run(1, 0.97), "expected each once"),
-        (run(3, None), "is not at its end"),
-        (tmp_path / "none", "expected the folder of a run"),
+        (run(3, None), "is no run at its end"),
+        (tmp_path / "none", "is no run at its end"),
     ):
         with pytest.raises(UserError, match=why):
             seeds.main(seeds.Options((*runs, other)))
