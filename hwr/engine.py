@@ -24,31 +24,33 @@ Features = Callable[[torch.Tensor], torch.Tensor]  # normalised pixels (N, 1, S,
 
 
 class UntranslatedError(Exception):
-    """The network has a part that is not among those below."""
+    """The network has a part that is not among those below, or ONNX Runtime does not take what it became."""
 
 
 def best(straight: torch.fx.GraphModule) -> Features:
     """The fastest way to ask a network as `model.features_of` gives it: ONNX Runtime on a CPU, else PyTorch.
 
     ONNX Runtime has a copy of the weights as they are now. PyTorch answers for what runs elsewhere, is not float32, is
-    too large, or has other parts than a plain ResNet whose BatchNorms are folded into its convolutions.
+    too large, has other parts than a plain ResNet whose BatchNorms are folded into its convolutions, or is refused.
     """
     weights = list(straight.parameters())
     plain = all(one.device.type == "cpu" and one.dtype == torch.float32 for one in weights)
     if not plain or sum(one.nbytes for one in weights) > LARGEST:
         return straight
     try:
-        content = translated(straight).SerializeToString()
+        return _running(translated(straight).SerializeToString())
     except UntranslatedError:
         return straight
-    return _running(content)
 
 
 def _running(content: bytes) -> Features:
     """A small batch on one thread, since waking others takes as long as it; a large one in parts, a thread each."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no other class in common
+        raise UntranslatedError(str(error)) from error
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "hwr.engine") if threads > 1 else None
 

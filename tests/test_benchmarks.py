@@ -130,6 +130,19 @@ def test_every_reader_is_asked_about_the_same_pictures(recognizer: Recognizer) -
     assert found["readers"]["hwr"]["accuracy"] >= 5 / 6
 
 
+@pytest.mark.parametrize("pause", [False, True])
+def test_a_timed_call_has_a_pause_before_it_on_request(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, pause: bool
+) -> None:
+    happened: list[float | str] = []
+    monkeypatch.setattr(engines.time, "sleep", happened.append)
+    blind = engines.Engine(lambda page: "7", lambda page: happened.append("timed"))
+    sample = engines.sample("digits", "sample", "test", "digits", 3, engines.Options())
+    engines.measure(recognizer, {"blind": lambda _: blind}, {"blind": engines.Layout(32, 0.1)}, sample, pause)
+    expected = engines.QUIET if pause else 0
+    assert happened[-6:] == [expected, "timed"] * 3
+
+
 def test_the_size_with_which_an_engine_reads_most_is_found() -> None:
     options = engines.Options(mnist="sample", n=4)
     sample = engines.sample("digits", options.mnist, "train", "digits", options.n, options)

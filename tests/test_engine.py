@@ -119,3 +119,9 @@ def test_what_is_too_large_to_be_held_twice_is_left_to_pytorch(monkeypatch: pyte
     line = straight()
     monkeypatch.setattr(engine, "LARGEST", 1000)
     assert engine.best(line) is line
+
+
+def test_what_onnx_runtime_refuses_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = straight()
+    monkeypatch.setattr(engine, "IR_VERSION", 1000)  # as a runtime older than the graph sees it
+    assert engine.best(line) is line
