@@ -26,6 +26,9 @@ PART = 16  # pictures that a thread is given at once: handing over a small one t
 SMALL = 2**12  # numbers of a picture: of smaller ones threads take longer to take turns than to prepare them
 
 
+Logits = NDArray[np.float32]  # calibrated; NumPy's, since what is left to do to one row takes it half of torch's time
+
+
 class Answer(NamedTuple):
     """What a picture may be: probabilities, best first, and whether it is taken to be a character at all."""
 
@@ -39,8 +42,8 @@ class _Alphabet(NamedTuple):
     """
 
     labels: tuple[str, ...]
-    sums: torch.Tensor
-    outside: torch.Tensor
+    sums: NDArray[np.float32]
+    outside: NDArray[np.bool_]
 
 
 class Recognizer:
@@ -73,7 +76,8 @@ class Recognizer:
         self._alphabets = {}
         for name, entries in config.alphabets().items():
             sums = metrics.sums(entries, len(config.labels))
-            self._alphabets[name] = _Alphabet(tuple(answer for answer, _ in entries), sums.float(), ~sums.any(1))
+            labels = tuple(answer for answer, _ in entries)
+            self._alphabets[name] = _Alphabet(labels, sums.float().numpy(), ~sums.any(1).numpy())
 
     @classmethod
     def from_pretrained(
@@ -101,7 +105,8 @@ class Recognizer:
 
     def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
         """The k likeliest answers and their probabilities, best first; {} for a blank picture."""
-        return self.answer(self.see(image), k, alphabet).probabilities
+        _, logits = self._asked([self.see(image)])
+        return next(iter(self._likeliest(logits, k, alphabet)), {})
 
     def is_confident(self, image: Any) -> bool:
         """False for what is probably no character: scribbles, symbols, several characters at once, nothing.
@@ -119,7 +124,7 @@ class Recognizer:
 
     def are_confident(self, images: Sequence[Any] | NDArray[np.uint8]) -> NDArray[np.bool_]:
         """``is_confident`` of each picture, bool (N,)."""
-        return self._each(images, np.False_, lambda logits: self._confident(logits).numpy())
+        return self._each(images, np.False_, self._confident)
 
     def see(self, image: Any) -> Gray | None:
         """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
@@ -144,14 +149,13 @@ class Recognizer:
         if ink is None:
             return Reading("", (), (0, 0))
         see, ask = partial(fit, config=self.config, is_ink=True), partial(self._scores, alphabet=alphabet)
-        return reading.read(ink, see, ask, reading.Answers(labels, sums.bool().numpy(), self.config.labels), k)
+        return reading.read(ink, see, ask, reading.Answers(labels, sums > 0, self.config.labels), k)
 
     def _scores(self, seen: Gray, alphabet: Alphabet) -> reading.Scores:
         """What (N, S, S) say."""
         logits = self._batched(seen)
-        sure = metrics.confidence(logits, self._other)
-        confident = sure >= self.config.rejection_threshold
-        return reading.Scores(self._classes(logits, alphabet).numpy(), sure.numpy(), confident.numpy())
+        sure = self._sureness(logits)
+        return reading.Scores(self._classes(logits, alphabet), sure, sure >= self.config.rejection_threshold)
 
     def saliency(self, seen: Gray, label: str, alphabet: Alphabet = "all") -> NDArray[np.float32]:
         """How much each pixel of a picture, as ``see`` returned it, matters to an answer: float32 (S, S), at least 0.
@@ -170,14 +174,21 @@ class Recognizer:
 
     def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
         """``answer`` of each picture, in one forward pass: give it a batch, not a library."""
-        labels = self.labels(alphabet)
-        _require_positive(k)
         found = [Answer({}, False)] * len(seen)
         written, logits = self._asked(seen)
-        for i, row, sure in zip(written, self._among(logits, alphabet), self._confident(logits).tolist(), strict=True):
-            best = np.argsort(-row, kind="stable")[:k]
-            found[i] = Answer({labels[j]: float(row[j]) for j in best}, sure)
+        likeliest, confident = self._likeliest(logits, k, alphabet), self._confident(logits).tolist()
+        for i, probabilities, sure in zip(written, likeliest, confident, strict=True):
+            found[i] = Answer(probabilities, sure)
         return found
+
+    def _likeliest(self, logits: Logits, k: int, alphabet: Alphabet) -> list[dict[str, float]]:
+        """The k likeliest answers of each row and their probabilities, best first."""
+        labels = self.labels(alphabet)
+        _require_positive(k)
+        rows: list[list[float]] = self._among(logits, alphabet).tolist()
+        return [
+            {labels[j]: row[j] for j in sorted(range(len(row)), key=row.__getitem__, reverse=True)[:k]} for row in rows
+        ]
 
     def _alphabet(self, alphabet: str) -> _Alphabet:
         try:
@@ -186,7 +197,7 @@ class Recognizer:
             known = ", ".join(self._alphabets)
             raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
 
-    def _each(self, images: Any, blank: Any, ask: Callable[[torch.Tensor], NDArray[Any]]) -> NDArray[Any]:
+    def _each(self, images: Any, blank: Any, ask: Callable[[Logits], NDArray[Any]]) -> NDArray[Any]:
         """What ``ask`` makes of the logits of every picture, in batches; ``blank`` where nothing is written."""
         _require_several(images)
         result = np.stack([blank] * len(images)) if len(images) else np.zeros((0, *np.shape(blank)), blank.dtype)
@@ -208,41 +219,50 @@ class Recognizer:
     def _see_all(self, images: Sequence[Any]) -> list[Gray | None]:
         return [self.see(image) for image in images]
 
-    def _asked(self, seen: Sequence[Gray | None]) -> tuple[list[int], torch.Tensor]:
+    def _asked(self, seen: Sequence[Gray | None]) -> tuple[list[int], Logits]:
         """Which pictures are not blank, and the logits of those, (N, C)."""
         written = [i for i, one in enumerate(seen) if one is not None]
         if not written:
-            return written, torch.zeros(0, len(self.config.labels))
-        return written, self._logits(np.stack([one for one in seen if one is not None]))
+            return written, np.zeros((0, len(self.config.labels)), np.float32)
+        return written, self._logits(np.array([one for one in seen if one is not None]))
 
-    def _confident(self, logits: torch.Tensor) -> torch.Tensor:
+    def _confident(self, logits: Logits) -> NDArray[np.bool_]:
         """bool (N,) of calibrated logits."""
-        return metrics.confidence(logits, self._other) >= self.config.rejection_threshold
+        return self._sureness(logits) >= self.config.rejection_threshold
 
-    def _among(self, logits: torch.Tensor, alphabet: str) -> NDArray[np.float32]:
+    def _sureness(self, logits: Logits) -> NDArray[np.float32]:
+        """`metrics.confidence` of calibrated logits, (N,)."""
+        sure: NDArray[np.float32] = metrics.confidence(torch.from_numpy(logits), self._other).numpy()
+        return sure
+
+    def _among(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
-        found: NDArray[np.float32] = (self._classes(logits, alphabet) @ self._alphabet(alphabet).sums).numpy()
-        return found
+        return np.asarray(self._classes(logits, alphabet) @ self._alphabet(alphabet).sums)
 
-    def _classes(self, logits: torch.Tensor, alphabet: str) -> torch.Tensor:
+    def _classes(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, C): softmax over the classes of the alphabet, 0 for others."""
-        return logits.masked_fill(self._alphabet(alphabet).outside, -torch.inf).softmax(1)
+        inside = np.where(self._alphabet(alphabet).outside, np.float32(-np.inf), logits)
+        odds = np.exp(inside - inside.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
-    def _batched(self, seen: Gray) -> torch.Tensor:
+    def _batched(self, seen: Gray) -> Logits:
         """``_logits`` of as many pictures as there are, in batches."""
-        return torch.cat([self._logits(seen[start : start + BATCH]) for start in range(0, len(seen), BATCH)])
+        return np.concatenate([self._logits(seen[start : start + BATCH]) for start in range(0, len(seen), BATCH)])
 
     @torch.inference_mode()
     def features(self, seen: Gray) -> torch.Tensor:
         """What the network makes of pictures (N, S, S) before it classifies them: float32 (N, D) on its device."""
-        found: torch.Tensor = self._features(to_tensor(seen, self.config).to(self._device))
-        return found
+        return self._featured(seen)
 
     @torch.inference_mode()
-    def _logits(self, seen: Gray) -> torch.Tensor:
-        """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C) on the CPU."""
-        logits: torch.Tensor = self.head(self.features(seen))
-        return logits.float().cpu() / self.config.temperature
+    def _logits(self, seen: Gray) -> Logits:
+        """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C)."""
+        logits: torch.Tensor = self.head(self._featured(seen))
+        return np.asarray(logits.float().cpu().numpy() / np.float32(self.config.temperature))
+
+    def _featured(self, seen: Gray) -> torch.Tensor:
+        """``features``, in whatever mode the caller is: changing it takes longer than a layer."""
+        return self._features(to_tensor(seen, self.config).to(self._device))
 
 
 def _require_positive(k: int) -> None:

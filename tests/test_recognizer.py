@@ -158,7 +158,7 @@ def test_a_picture_is_confident_from_the_threshold_on(recognizer: Recognizer) ->
     other = recognizer.labels("all")
     assert OTHER not in other
     found = recognizer.config.labels.index(OTHER) if OTHER in recognizer.config.labels else None
-    sure = float(metrics.confidence(logits, found))
+    sure = float(metrics.confidence(torch.from_numpy(logits), found))
     for threshold, expected in ((sure - 1e-3, True), (sure + 1e-3, False)):
         model = Recognizer(recognizer.model, replace(recognizer.config, rejection_threshold=threshold))
         assert model.is_confident(ink) is expected
