@@ -70,11 +70,8 @@ def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
     The longer side of the ink becomes ``ink_fraction * size`` pixels; the aspect ratio is kept. Edges are found
     between pixels, so that the same drawing at another resolution gives the same picture.
     """
-    ink = _crop(ink)
-    clean = _without_specks(ink)
-    if clean is None:
-        return None
-    return _stretch_contrast(_place(clean, size, ink_fraction * size))
+    clean = _without_specks(*_crop(ink)) if ink.max() >= MIN_INK else None
+    return None if clean is None else _stretch_contrast(_place(clean, size, ink_fraction * size))
 
 
 def to_tensor(fitted: Gray, config: ModelConfig) -> torch.Tensor:
@@ -94,11 +91,12 @@ def normalise(pixels: torch.Tensor, mean: float, std: float) -> torch.Tensor:
     return pixels.sub_(mean).div_(std)
 
 
-def _crop(ink: Gray) -> Gray:
-    """To everything that is not paper, with a pixel around it so that every edge is inside."""
-    x, y, width, height = cv2.boundingRect(_mask(ink))
-    top, left = max(y - 1, 0), max(x - 1, 0)
-    return ink[top : y + height + 1, left : x + width + 1]
+def _crop(ink: Gray) -> tuple[Gray, Gray]:
+    """To everything that is not paper, with a pixel around it so that every edge is inside; and the mask of that."""
+    mask = _mask(ink)
+    x, y, width, height = cv2.boundingRect(mask)
+    box = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+    return ink[box], mask[box]
 
 
 def _mask(ink: Gray) -> Gray:
@@ -107,11 +105,8 @@ def _mask(ink: Gray) -> Gray:
     return (ink >= least).view(np.uint8)
 
 
-def _without_specks(ink: Gray) -> Gray | None:
-    """Ink without its specks, cropped again if there were any."""
-    if ink.max() < MIN_INK:
-        return None
-    mask = _mask(ink)
+def _without_specks(ink: Gray, mask: Gray) -> Gray | None:
+    """Ink without its specks, cropped again if there were any; None if nothing else is there."""
     if _in_one_piece(mask):  # nothing can be a speck
         return ink
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
@@ -125,7 +120,7 @@ def _without_specks(ink: Gray) -> Gray | None:
     drop = np.concatenate([[False], speck])[pieces].astype(np.uint8)
     around = cv2.dilate(drop, np.ones((3, 3), np.uint8))  # a speck's antialiased rim
     around[(pieces > 0) & (drop == 0)] = 0
-    return _crop(np.where(around > 0, np.uint8(0), ink))
+    return _crop(np.where(around > 0, np.uint8(0), ink))[0]
 
 
 def _in_one_piece(mask: Gray) -> bool:

@@ -39,7 +39,7 @@ def lift_ink(gray: Gray) -> Gray | None:
     Even paper, known by its border, is subtracted as it is, so that a clean picture keeps its exact values.
     Uneven paper (photos, scans, tight crops) is surveyed and flattened first.
     """
-    low, high = int(gray.min()), int(gray.max())
+    low, high, *_ = cv2.minMaxLoc(gray)
     if high - low < CONTRAST or _is_noise(gray):
         return None
     even = _even_paper(gray)
@@ -48,16 +48,16 @@ def lift_ink(gray: Gray) -> Gray | None:
 
 def _is_noise(gray: Gray) -> bool:
     """True if no direction is found in which neighbours resemble each other."""
-    values = _coarse(gray).astype(np.float32)
-    values -= values.mean()
-    variance = _product(values, values)
+    small = _coarse(gray)
+    mean = cv2.sumElems(small)[0] / small.size
+    variance = _about(mean, small)
     pairs = (
-        (values[:, 1:], values[:, :-1]),
-        (values[1:], values[:-1]),
-        (values[1:, 1:], values[:-1, :-1]),
-        (values[1:, :-1], values[:-1, 1:]),
+        (small[:, 1:], small[:, :-1]),
+        (small[1:], small[:-1]),
+        (small[1:, 1:], small[:-1, :-1]),
+        (small[1:, :-1], small[:-1, 1:]),
     )
-    likeness = (_product(a, b) / variance for a, b in pairs if a.size)
+    likeness = (_covariance(mean, a, b) / variance for a, b in pairs if a.size)
     return not variance or all(found < CORRELATION for found in likeness)  # of strokes the first tells enough
 
 
@@ -71,14 +71,21 @@ def _coarse(gray: Gray) -> Gray:
     return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _product(a: Floats, b: Floats) -> float:
-    """The mean of a * b, without an array of the products."""
-    return float(np.einsum("ij,ij->", a, b)) / a.size
+def _about(mean: float, values: Gray) -> float:
+    """The mean square of what values differ from ``mean``."""
+    return (cv2.norm(values, cv2.NORM_L2SQR) - 2 * mean * cv2.sumElems(values)[0]) / values.size + mean**2
+
+
+def _covariance(mean: float, a: Gray, b: Gray) -> float:
+    """The mean product of what two pictures of one size differ from ``mean``, by sums of bytes alone."""
+    return (_about(mean, a) + _about(mean, b) - cv2.norm(a, b, cv2.NORM_L2SQR) / a.size) / 2
 
 
 def _even_paper(gray: Gray) -> tuple[int, float] | None:
     """Grey and noise (standard deviation) of even paper, as the border shows them; None if it is uneven."""
     border = np.sort(_border(gray)).astype(np.int16)
+    if border[0] == border[-1]:
+        return int(border[0]), 0.0
     level = int(border[(border.size - 1) // 2] + border[border.size // 2]) // 2  # as np.median, which is slow on so few
     rank = min(int(EVEN_SHARE * border.size), border.size - 1)
     reach = float(np.partition(np.abs(border - level), rank)[rank])
@@ -90,9 +97,8 @@ def _border(values: NDArray[Number]) -> NDArray[Number]:
 
 
 def _from_even(gray: Gray, level: int, noise: float) -> Gray | None:
-    paper = np.full_like(gray, level)
-    darker, lighter = cv2.subtract(paper, gray), cv2.subtract(gray, paper)  # at least 0
-    ink = np.asarray(darker if cv2.sumElems(darker) > cv2.sumElems(lighter) else lighter, np.uint8)
+    paper, darker = np.full_like(gray, level), cv2.sumElems(gray)[0] < level * gray.size
+    ink = np.asarray(cv2.subtract(paper, gray) if darker else cv2.subtract(gray, paper), np.uint8)  # at least 0
     if ink.max() < max(CONTRAST, GRAIN_FACTOR * noise):
         return None
     return _erase_rules(ink) if _border(ink).max() > CONTRAST else ink
