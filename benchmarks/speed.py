@@ -75,8 +75,8 @@ def main(options: Options) -> None:
 
 def networks_of(recognizer: Recognizer, plain: torch.nn.Module) -> dict[str, Network]:
     """The ways to ask a network: normalised pixels (N, 1, S, S) to logits (N, C)."""
-    features = engine.best(features_of(recognizer.model))
-    return {PLAIN: plain, FUSED: recognizer.model, ENGINE: lambda pixels: recognizer.head(features(pixels))}
+    fastest = engine.best(features_of(recognizer.model), recognizer.head)
+    return {PLAIN: plain, FUSED: recognizer.model, ENGINE: fastest.logits}
 
 
 def one_sketch(recognizer: Recognizer, networks: Mapping[str, Network], n: int) -> dict[str, float]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import onnxruntime
 import torch
@@ -20,30 +21,47 @@ OPSET, IR_VERSION = 17, 8  # of 2022: newer ones bring nothing that a ResNet nee
 MANY = 8  # pictures that are worth other threads
 LARGEST = 2**30  # bytes of weights: a model in memory must stay below 2 GiB, and they are held twice
 
-Features = Callable[[torch.Tensor], torch.Tensor]  # normalised pixels (N, 1, S, S) to (N, D)
+Ask = Callable[[torch.Tensor], torch.Tensor]  # of normalised pixels (N, 1, S, S)
+
+
+class Network(NamedTuple):
+    """How to ask a network for features (N, D), and for logits (N, C)."""
+
+    features: Ask
+    logits: Ask
+
+    def with_head(self, head: torch.nn.Module) -> Network:
+        """The same with another classifier, of features."""
+        return by_pytorch(self.features, head)
 
 
 class UntranslatedError(Exception):
     """The network has a part that is not among those below, or ONNX Runtime does not take what it became."""
 
 
-def best(straight: torch.fx.GraphModule) -> Features:
-    """The fastest way to ask a network as `model.features_of` gives it: ONNX Runtime on a CPU, else PyTorch.
+def best(straight: torch.fx.GraphModule, head: torch.nn.Module) -> Network:
+    """The fastest way to ask a network as `model.features_of` gives it, and its classifier.
 
-    ONNX Runtime has a copy of the weights as they are now. PyTorch answers for what runs elsewhere, is not float32, is
-    too large, has other parts than a plain ResNet whose BatchNorms are folded into its convolutions, or is refused.
+    That is ONNX Runtime on a CPU, else PyTorch. ONNX Runtime has a copy of the weights as they are now. PyTorch answers
+    for what runs elsewhere, is not float32, is too large, has other parts than a plain ResNet whose BatchNorms are
+    folded into its convolutions, or is refused.
     """
-    weights = list(straight.parameters())
+    weights = [*straight.parameters(), *head.parameters()]
     plain = all(one.device.type == "cpu" and one.dtype == torch.float32 for one in weights)
     if not plain or sum(one.nbytes for one in weights) > LARGEST:
-        return straight
+        return by_pytorch(straight, head)
     try:
-        return _running(translated(straight).SerializeToString())
+        return _running(translated(straight, head).SerializeToString())
     except UntranslatedError:
-        return straight
+        return by_pytorch(straight, head)
 
 
-def _running(content: bytes) -> Features:
+def by_pytorch(features: Ask, head: torch.nn.Module) -> Network:
+    """Features as they are, and what PyTorch makes of them."""
+    return Network(features, torch.inference_mode()(lambda pixels: head(features(pixels))))
+
+
+def _running(content: bytes) -> Network:
     """A small batch on one thread, since waking others takes as long as it; a large one in parts, a thread each."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -54,19 +72,20 @@ def _running(content: bytes) -> Features:
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "hwr.engine") if threads > 1 else None
 
-    def ask(pixels: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
+    def ask(output: str, pixels: torch.Tensor) -> torch.Tensor:
+        def run(part: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(session.run([output], {"pixels": part.numpy()})[0])
 
-    def features(pixels: torch.Tensor) -> torch.Tensor:
-        if pool is None or len(pixels) < MANY:
-            return ask(pixels)
-        return torch.cat(list(pool.map(ask, pixels.chunk(threads))))
+        return run(pixels) if pool is None or len(pixels) < MANY else torch.cat([*pool.map(run, pixels.chunk(threads))])
 
-    return features
+    return Network(partial(ask, "features"), partial(ask, "logits"))
 
 
-def translated(straight: torch.fx.GraphModule) -> ModelProto:
-    """A line of functions as an ONNX model, from ``pixels`` to ``features``. Raises UntranslatedError."""
+def translated(straight: torch.fx.GraphModule, head: torch.nn.Module) -> ModelProto:
+    """A line of functions, and a classifier, as an ONNX model from ``pixels`` to ``features`` and ``logits``.
+
+    Raises UntranslatedError.
+    """
     nodes: list[NodeProto] = []
     weights: list[TensorProto] = []
     names: dict[torch.fx.Node, str] = {}
@@ -75,8 +94,7 @@ def translated(straight: torch.fx.GraphModule) -> ModelProto:
         if node.op == "placeholder":
             names[node] = "pixels"
         elif node.op == "get_attr":
-            values = operator.attrgetter(node.target)(straight).detach().contiguous()
-            weights.append(numpy_helper.from_array(values.numpy(), node.name))
+            weights.append(_values(operator.attrgetter(node.target)(straight), node.name))
         elif node.op == "output":
             nodes.append(helper.make_node("Identity", [names[node.args[0]]], ["features"]))
         else:
@@ -84,11 +102,19 @@ def translated(straight: torch.fx.GraphModule) -> ModelProto:
             if not all(isinstance(one, torch.fx.Node) for one in given):
                 raise UntranslatedError(f"{node.target} of {given}")
             nodes.append(helper.make_node(kind, [names[one] for one in given], [node.name], **attributes))
+    if type(head) is not torch.nn.Linear:
+        raise UntranslatedError(f"a {type(head).__name__} as the classifier")
+    classifier = [_values(values, f"head.{name}") for name, values in head.named_parameters()]  # its weight comes first
+    nodes.append(helper.make_node("Gemm", ["features", *(one.name for one in classifier)], ["logits"], transB=1))
     value = helper.make_tensor_value_info
     pixels = value("pixels", TensorProto.FLOAT, ["N", 1, "H", "W"])
-    features = value("features", TensorProto.FLOAT, ["N", "D"])
-    graph = helper.make_graph(nodes, "features", [pixels], [features], weights)
+    outputs = [value(name, TensorProto.FLOAT, ["N", None]) for name in ("features", "logits")]
+    graph = helper.make_graph(nodes, "network", [pixels], outputs, weights + classifier)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+def _values(weights: torch.Tensor, name: str) -> TensorProto:
+    return numpy_helper.from_array(weights.detach().contiguous().numpy(), name)
 
 
 def _operator(straight: torch.fx.GraphModule, node: torch.fx.Node) -> tuple[str, tuple[Any, ...], dict[str, Any]]:

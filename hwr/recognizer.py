@@ -65,7 +65,7 @@ class Recognizer:
         self.head: torch.nn.Module = cast(Any, model).get_classifier()  # a method of timm's modules
         self.source = source
         self.stale = stale
-        self._features = engine.best(features_of(model))
+        self._network = engine.best(features_of(model), self.head)
         self._device = next(model.parameters()).device
         self._know(config)
 
@@ -134,6 +134,7 @@ class Recognizer:
         """The same network with another classifier, (N, D) to logits (N, C), of the classes that ``config`` names."""
         other = copy(self)
         other.head = head.eval()
+        other._network = self._network.with_head(other.head)
         other._know(config)
         return other
 
@@ -252,17 +253,16 @@ class Recognizer:
     @torch.inference_mode()
     def features(self, seen: Gray) -> torch.Tensor:
         """What the network makes of pictures (N, S, S) before it classifies them: float32 (N, D) on its device."""
-        return self._featured(seen)
+        return self._network.features(self._given(seen))
 
-    @torch.inference_mode()
     def _logits(self, seen: Gray) -> Logits:
         """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C)."""
-        logits: torch.Tensor = self.head(self._featured(seen))
+        logits = self._network.logits(self._given(seen))
         return np.asarray(logits.float().cpu().numpy() / np.float32(self.config.temperature))
 
-    def _featured(self, seen: Gray) -> torch.Tensor:
-        """``features``, in whatever mode the caller is: changing it takes longer than a layer."""
-        return self._features(to_tensor(seen, self.config).to(self._device))
+    def _given(self, seen: Gray) -> torch.Tensor:
+        """Pictures (N, S, S) as the network takes them."""
+        return to_tensor(seen, self.config).to(self._device)
 
 
 def _require_positive(k: int) -> None:
