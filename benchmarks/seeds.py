@@ -1,9 +1,10 @@
 """Runs of one recipe that differ in their seed alone: what each of them read of its test sets, and their mean.
 
     for seed in 0 1 2; do python train.py --recipe mnist --seed $seed --out runs/mnist$seed; done
-    python -m benchmarks.seeds --runs runs/mnist0 runs/mnist1 runs/mnist2 --write benchmarks/seeds.json
+    python -m benchmarks.seeds --runs runs/mnist0 runs/mnist1 runs/mnist2 --write seeds.json
 
-Nothing is measured anew: the figures are those that train.py left in the folders when it looked at the tests.
+Nothing is measured anew: the figures are those that train.py left in the folders when it looked at the tests. Of runs
+that go on from others, each may have a start of its own, whose name ends in its seed.
 """
 
 from __future__ import annotations
@@ -57,13 +58,21 @@ def finished(folder: Path) -> Run:
 
 def require_alike(runs: list[Run]) -> None:
     """Raise UserError where runs differ in more than their seed, or not in that."""
-    first = runs[0]["config"]
-    for run in runs[1:]:
-        if other := sorted(key for key in first if key not in OWN and run["config"].get(key) != first[key]):
+    first, *others = (
+        run["config"] | {"init": of_any_seed(run["config"]["init"], run["config"]["seed"])} for run in runs
+    )
+    for config in others:
+        if other := sorted(key for key in first if key not in OWN and config.get(key) != first[key]):
             raise UserError(f"these are runs of several recipes: {', '.join(other)} differ")
     seeds = [run["config"]["seed"] for run in runs]
     if len(set(seeds)) < len(seeds):
         raise UserError(f"the runs have the seeds {seeds}: expected each once")
+
+
+def of_any_seed(start: str, seed: int) -> str:
+    """What a run started from, with SEED for the run's own at the end of the name."""
+    name = start.removesuffix(str(seed))
+    return start if name == start else f"{name}SEED"
 
 
 def command(run: Run) -> str:
@@ -72,8 +81,10 @@ def command(run: Run) -> str:
     for word in words:
         if word in ("--seed", "--out", "--data-dir"):
             next(words, None)  # its value
+        elif word == "--init":
+            kept += [word, of_any_seed(next(words, ""), run["config"]["seed"])]
         else:
-            kept.append(word)
+            kept.append(word or "''")
     return " ".join([*kept, "--seed", "SEED"])
 
 

@@ -66,6 +66,17 @@ MNIST = {
     "blur": 0.3,
     "out": Path("runs/mnist"),
 }
+MNIST_REFINE = MNIST | {  # after it; of several seeds, each from its own, with all of them as teachers
+    "init": "runs/mnist",
+    "teacher": ("runs/mnist",),
+    "out": Path("runs/mnist-refined"),
+    "model_args": "",  # those of --init
+    "epochs": 5,
+    "lr": 5e-4,
+    "batch_size": 128,
+    "ema": 0.999,
+    "distill": 0.7,
+}
 PERSONAL = {
     "init": "bundled",
     "keep_labels": True,
@@ -82,5 +93,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "handwriting": HANDWRITING,
     "refine": REFINE,
     "mnist": MNIST,
+    "mnist-refine": MNIST_REFINE,
     "personal": PERSONAL,
 }
