@@ -70,7 +70,8 @@ def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
     The longer side of the ink becomes ``ink_fraction * size`` pixels; the aspect ratio is kept. Edges are found
     between pixels, so that the same drawing at another resolution gives the same picture.
     """
-    clean = _without_specks(*_crop(ink)) if ink.max() >= MIN_INK else None
+    peak = int(ink.max())
+    clean = _without_specks(*_crop(ink, peak)) if peak >= MIN_INK else None
     return None if clean is None else _stretch_contrast(_place(clean, size, ink_fraction * size))
 
 
@@ -91,18 +92,16 @@ def normalise(pixels: torch.Tensor, mean: float, std: float) -> torch.Tensor:
     return pixels.sub_(mean).div_(std)
 
 
-def _crop(ink: Gray) -> tuple[Gray, Gray]:
-    """To everything that is not paper, with a pixel around it so that every edge is inside; and the mask of that."""
-    mask = _mask(ink)
+def _crop(ink: Gray, peak: int) -> tuple[Gray, Gray]:
+    """To everything that is not paper, with a pixel around it so that every edge is inside; and the mask of that.
+
+    The mask is 1 inside strokes and 0 on paper.
+    """
+    least = max(math.ceil(EDGE * peak), 1)  # a whole number: comparing with another takes ten times as long
+    mask = (ink >= least).view(np.uint8)
     x, y, width, height = cv2.boundingRect(mask)
     box = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
     return ink[box], mask[box]
-
-
-def _mask(ink: Gray) -> Gray:
-    """1 inside strokes, 0 on paper."""
-    least = max(math.ceil(EDGE * int(ink.max())), 1)  # a whole number: comparing with another takes ten times as long
-    return (ink >= least).view(np.uint8)
 
 
 def _without_specks(ink: Gray, mask: Gray) -> Gray | None:
@@ -120,7 +119,8 @@ def _without_specks(ink: Gray, mask: Gray) -> Gray | None:
     drop = np.concatenate([[False], speck])[pieces].astype(np.uint8)
     around = cv2.dilate(drop, np.ones((3, 3), np.uint8))  # a speck's antialiased rim
     around[(pieces > 0) & (drop == 0)] = 0
-    return _crop(np.where(around > 0, np.uint8(0), ink))[0]
+    clean = np.where(around > 0, np.uint8(0), ink)
+    return _crop(clean, int(clean.max()))[0]
 
 
 def _in_one_piece(mask: Gray) -> bool:
@@ -161,9 +161,12 @@ def _crossing(profile: Gray, inside: int, step: int, level: float) -> float:
 
 def _stretch_contrast(fitted: Gray) -> Gray:
     """Full white at the robust peak, black below FLOOR of it: faint pencils and thin pens read like others."""
-    values = fitted.reshape(-1)
-    top = values.size - max(1, round(PEAK_PIXELS * values.size))
-    return np.asarray(cv2.LUT(fitted, _stretching(max(int(np.partition(values, top)[top]), 1))))
+    above = max(1, round(PEAK_PIXELS * fitted.size))
+    if np.count_nonzero(fitted == 255) >= above:
+        peak = 255  # as of most drawings, and quickly told
+    else:
+        peak = max(int(np.partition(fitted.reshape(-1), -above)[-above]), 1)
+    return np.asarray(cv2.LUT(fitted, _stretching(peak)))
 
 
 @cache

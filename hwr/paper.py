@@ -83,9 +83,10 @@ def _covariance(mean: float, a: Gray, b: Gray) -> float:
 
 def _even_paper(gray: Gray) -> tuple[int, float] | None:
     """Grey and noise (standard deviation) of even paper, as the border shows them; None if it is uneven."""
-    border = np.sort(_border(gray)).astype(np.int16)
+    border = np.sort(_border(gray))
     if border[0] == border[-1]:
         return int(border[0]), 0.0
+    border = border.astype(np.int16)
     level = int(border[(border.size - 1) // 2] + border[border.size // 2]) // 2  # as np.median, which is slow on so few
     rank = min(int(EVEN_SHARE * border.size), border.size - 1)
     reach = float(np.partition(np.abs(border - level), rank)[rank])
