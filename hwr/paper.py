@@ -159,7 +159,8 @@ def _sign_of_ink(small: Floats) -> int:
     votes = float(_border(light).mean()) + float(light.mean()) + float(corners.mean()) - 1.5
     window = max(3, round(SURROUNDINGS * max(small.shape)) | 1)
     local = small - cv2.blur(small, (window, window))
-    skew = float((local**3).mean()) / max(float((local**2).mean()), 1e-6) ** 1.5
+    square = local * local  # a power of three takes ten times as long
+    skew = float((square * local).mean()) / max(float(square.mean()), 1e-6) ** 1.5
     return -1 if 2 * votes - skew > 0 else 1
 
 
