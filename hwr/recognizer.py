@@ -42,7 +42,7 @@ class _Alphabet(NamedTuple):
     """
 
     labels: tuple[str, ...]
-    sums: NDArray[np.float32]
+    sums: torch.Tensor
     outside: NDArray[np.bool_]
 
 
@@ -77,7 +77,7 @@ class Recognizer:
         for name, entries in config.alphabets().items():
             sums = metrics.sums(entries, len(config.labels))
             labels = tuple(answer for answer, _ in entries)
-            self._alphabets[name] = _Alphabet(labels, sums.float().numpy(), ~sums.any(1).numpy())
+            self._alphabets[name] = _Alphabet(labels, sums.float(), ~sums.any(1).numpy())
 
     @classmethod
     def from_pretrained(
@@ -150,7 +150,7 @@ class Recognizer:
         if ink is None:
             return Reading("", (), (0, 0))
         see, ask = partial(fit, config=self.config, is_ink=True), partial(self._scores, alphabet=alphabet)
-        return reading.read(ink, see, ask, reading.Answers(labels, sums > 0, self.config.labels), k)
+        return reading.read(ink, see, ask, reading.Answers(labels, sums.bool().numpy(), self.config.labels), k)
 
     def _scores(self, seen: Gray, alphabet: Alphabet) -> reading.Scores:
         """What (N, S, S) say."""
@@ -238,7 +238,10 @@ class Recognizer:
 
     def _among(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
-        return np.asarray(self._classes(logits, alphabet) @ self._alphabet(alphabet).sums)
+        classes = torch.from_numpy(self._classes(logits, alphabet))
+        # Not by NumPy, whose threads go on asking for work, so that the network gets a third less done.
+        found: NDArray[np.float32] = (classes @ self._alphabet(alphabet).sums).numpy()
+        return found
 
     def _classes(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, C): softmax over the classes of the alphabet, 0 for others."""
