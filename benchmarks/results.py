@@ -25,9 +25,13 @@ def report(name: str, *packages: str, **found: Any) -> dict[str, Any]:
     return {
         "command": " ".join([f"python -m benchmarks.{name}", *(Path(word).name for word in sys.argv[1:])]),
         "versions": versions | {package: version(package) for package in packages},
-        "machine": f"{processor()}, {torch.get_num_threads()} threads",
+        "machine": machine(processor(), torch.get_num_threads()),
         **found,
     }
+
+
+def machine(name: str, threads: int) -> str:
+    return f"{name}, {threads} thread" + "s" * (threads != 1)
 
 
 def processor() -> str:

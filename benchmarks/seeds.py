@@ -44,7 +44,7 @@ def main(options: Options) -> None:
         made = results.report("seeds", results=found, training=command(runs[0]))
         versions = {name: runs[0]["versions"][name] for name in made["versions"]}
         place = runs[0]["platform"]
-        machine = f"{place['device_name']}, {place['threads']} threads"
+        machine = results.machine(place["device_name"], place["threads"])
         results.write(options.write, made | {"versions": versions, "machine": machine})
 
 

@@ -76,7 +76,7 @@ def test_seeds_are_those_of_finished_runs_of_one_recipe(tmp_path: Path) -> None:
     report = json.loads(made.read_bytes())
     assert report["results"]["mnist"] == {"n": 10_000, "accuracies": [0.99, 0.98], "mean": pytest.approx(0.985)}
     assert report["training"] == "python train.py --recipe mnist --init gSEED --model-args '' --no-report --seed SEED"
-    assert (report["machine"], report["versions"]["torch"]) == ("a machine, 1 threads", "2")
+    assert (report["machine"], report["versions"]["torch"]) == ("a machine, 1 thread", "2")
     for other, why in (
         (run(2, 0.99, epochs=4), "several recipes: epochs differ"),
         (run(2, 0.99, init="scratch"), "several recipes: init differ"),
