@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ def lift_ink(gray: Gray) -> Gray | None:
     if high - low < CONTRAST or _is_noise(gray):
         return None
     even = _even_paper(gray)
-    return _from_uneven(gray) if even is None else _from_even(gray, *even)
+    return _from_uneven(gray) if even is None else _from_even(gray, even)
 
 
 def _is_noise(gray: Gray) -> bool:
@@ -81,28 +81,39 @@ def _covariance(mean: float, a: Gray, b: Gray) -> float:
     return (_about(mean, a) + _about(mean, b) - cv2.norm(a, b, cv2.NORM_L2SQR) / a.size) / 2
 
 
-def _even_paper(gray: Gray) -> tuple[int, float] | None:
-    """Grey and noise (standard deviation) of even paper, as the border shows them; None if it is uneven."""
+class _Even(NamedTuple):
+    """Even paper, as the border shows it: its grey, its noise (standard deviation), and the border's extremes."""
+
+    level: int
+    noise: float
+    darkest: int
+    lightest: int
+
+
+def _even_paper(gray: Gray) -> _Even | None:
+    """None if the paper is uneven."""
     border = np.sort(_border(gray))
-    if border[0] == border[-1]:
-        return int(border[0]), 0.0
+    darkest, lightest = int(border[0]), int(border[-1])
+    if darkest == lightest:
+        return _Even(darkest, 0.0, darkest, lightest)
     border = border.astype(np.int16)
     level = int(border[(border.size - 1) // 2] + border[border.size // 2]) // 2  # as np.median, which is slow on so few
     rank = min(int(EVEN_SHARE * border.size), border.size - 1)
     reach = float(np.partition(np.abs(border - level), rank)[rank])
-    return (level, reach / REACH_OF_NOISE) if reach <= EVEN_LEVELS else None
+    return _Even(level, reach / REACH_OF_NOISE, darkest, lightest) if reach <= EVEN_LEVELS else None
 
 
 def _border(values: NDArray[Number]) -> NDArray[Number]:
     return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
-def _from_even(gray: Gray, level: int, noise: float) -> Gray | None:
-    paper, darker = np.full_like(gray, level), cv2.sumElems(gray)[0] < level * gray.size
+def _from_even(gray: Gray, even: _Even) -> Gray | None:
+    paper, darker = np.full_like(gray, even.level), cv2.sumElems(gray)[0] < even.level * gray.size
     ink = np.asarray(cv2.subtract(paper, gray) if darker else cv2.subtract(gray, paper), np.uint8)  # at least 0
-    if ink.max() < max(CONTRAST, GRAIN_FACTOR * noise):
+    if ink.max() < max(CONTRAST, GRAIN_FACTOR * even.noise):
         return None
-    return _erase_rules(ink) if _border(ink).max() > CONTRAST else ink
+    reaches_border = (even.level - even.darkest if darker else even.lightest - even.level) > CONTRAST
+    return _erase_rules(ink) if reaches_border else ink
 
 
 def _erase_rules(ink: Gray) -> Gray:

@@ -152,6 +152,16 @@ def test_unknown_alphabets_pictures_and_models_are_named(recognizer: Recognizer,
         Recognizer.from_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize("alphabet", ["digits", "letters", "all"])
+def test_the_likeliest_are_those_of_the_answer_best_first(recognizer: Recognizer, alphabet: Alphabet) -> None:
+    for _, ink in drawings():
+        found = recognizer.top_k(ink, 4, alphabet)
+        assert found == recognizer.answer(recognizer.see(ink), 4, alphabet).probabilities
+        expected = dict(zip(recognizer.labels(alphabet), recognizer.probabilities([ink], alphabet)[0], strict=True))
+        assert list(found) == sorted(expected, key=expected.__getitem__, reverse=True)[:4]
+        assert found == pytest.approx({answer: expected[answer] for answer in found})
+
+
 def test_a_picture_is_confident_from_the_threshold_on(recognizer: Recognizer) -> None:
     ink = next(drawings())[1]
     logits = recognizer._logits(recognizer.see(ink)[None])  # type: ignore[index]
