@@ -279,7 +279,8 @@ def measure(
             answers = [said(reader.read(one), sample.alphabet) for one in pictures[name][turn]]
             right[name] += [found == answer for found, answer in zip(answers, sample.right[turn], strict=True)]
             for one in pictures[name][turn]:
-                time.sleep(QUIET * pause)
+                if pause:
+                    time.sleep(QUIET)
                 start = time.perf_counter()
                 reader.timed(one)
                 seconds[name].append(time.perf_counter() - start)
