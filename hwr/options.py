@@ -108,6 +108,8 @@ class OptimisationOptions:
     """Largest norm of the gradient; 0 for any."""
     patience: int = 0
     """Stop after so many epochs without progress on validation; 0 never stops early."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch whose weights are kept: the best on validation, or the last, where it is too small to choose by."""
     small_size: int = 0
     """Side of the pictures in the first epochs, in pixels, which saves time; 0 is --image-size."""
     small_share: float = 0.5

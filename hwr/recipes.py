@@ -58,6 +58,7 @@ MNIST = {
     "validation": 0.02,
     "batch_size": 512,
     "ema": 0.9993,
+    "keep": "last",  # a digit of its 1,160 for validation is 0.09 %, which is what the last twenty epochs differ by
     "degrees": 20.0,
     "shear": 0.3,
     "scale": 0.2,

@@ -45,13 +45,18 @@ class Records:
         """Write RUN: the command, its configuration and data, versions and hardware, and when it started.
 
         ``data`` has one dictionary a source: name, split, samples, classes. ``device`` is torch's name, such as
-        cuda:0. Where RUN is there already, the run goes on: only the time is added, under "resumed".
+        cuda:0. Where RUN is there already, the run goes on: added under "resumed" is when, and what the settings were
+        "before" that are others from then on.
         """
         if not self.enabled:
             return
         run = read_run(self.folder)
         if run:
-            run["resumed"] = [*run.get("resumed", []), _now()]
+            config = json.loads(json.dumps(config, default=str))  # as those of the file
+            was = run.get("config", {})
+            before = {name: was.get(name) for name in config if name != "resume" and was.get(name) != config[name]}
+            run["resumed"] = [*run.get("resumed", []), {"at": _now(), "before": before}]
+            run["config"] = config
             for late in ("finished", "measured"):  # it is not finished any more
                 run.pop(late, None)
         else:

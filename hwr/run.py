@@ -204,9 +204,16 @@ class Run:
         now = {"size": self.size} | {k: score[k] for k in ("val_accuracy", "val_loss") if k in score}
         if "val_accuracy" not in score or _rank(now) > _rank(self.best):
             self.best, self.progress.waiting = now, 0
-            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.kept.state_dict().items()}
+            self.best_weights = self._copied()
         else:
             self.progress.waiting += 1
+
+    def result(self) -> Weights:
+        """The weights that ``config.keep`` names."""
+        return self.best_weights if self.config.keep == "best" else self._copied()
+
+    def _copied(self) -> Weights:
+        return {k: v.detach().cpu().clone() for k, v in self.kept.state_dict().items()}
 
     def next_epoch(self, values: dict[str, float]) -> None:
         """Count, and let a scheduler that watches validation see it."""

@@ -29,9 +29,9 @@ def fit(
     accelerator: Accelerator,
     teacher: Teacher | None = None,
 ) -> Weights:
-    """Train, and return the weights (averaged, unless ``config.ema`` is 0) that were best on validation.
+    """Train, and return the weights (averaged, unless ``config.ema`` is 0) that ``config.keep`` names.
 
-    Without validation data the last weights are returned. A checkpoint goes to ``config.out`` after every epoch and
+    Without validation data those are the last. A checkpoint goes to ``config.out`` after every epoch and
     on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops being a number or
     the memory does not suffice, and StoppedError on SIGTERM; the last checkpoint stays.
     """
@@ -54,7 +54,7 @@ def fit(
     ):
         while not run.finished():
             _epoch(run, held, bar)
-    return dict(gather(run.best_weights)[0])  # of several processes, all go on with the first one's
+    return dict(gather(run.result())[0])  # of several processes, all go on with the first one's
 
 
 def _epoch(run: Run, held: Labelled | None, bar: tqdm) -> None:

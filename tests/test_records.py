@@ -71,8 +71,18 @@ def test_a_resumed_run_keeps_its_first_start_and_command(tmp_path: Path) -> None
     start(tmp_path, "train.py", "--resume")
     run = written(tmp_path)
     assert run["started"] == first["started"] and run["command"] == ["train.py"]
-    assert len(run["resumed"]) == 2
+    assert [one["before"] for one in run["resumed"]] == [{}, {}]
     assert "finished" not in run and "measured" not in run
+
+
+def test_a_run_resumed_with_other_settings_says_which_it_had_and_has(tmp_path: Path) -> None:
+    start(tmp_path)
+    settings = {"epochs": 5, "out": "model", "resume": True, "keep": "last", "weights": (0.5, 1.0)}
+    Records(tmp_path).start(["train.py"], settings, DATA, "cpu")
+    Records(tmp_path).start(["train.py"], settings, DATA, "cpu")
+    run = written(tmp_path)
+    assert [one["before"] for one in run["resumed"]] == [{"epochs": 3, "keep": None, "weights": None}, {}]
+    assert run["config"] == settings | {"weights": [0.5, 1.0]}
 
 
 def test_a_finished_run_says_when_and_what_was_measured(tmp_path: Path) -> None:

@@ -284,7 +284,10 @@ def test_a_few_steps_overfit_one_batch(tmp_path: Path) -> None:
     assert metrics.loss(logits, allowed) < 0.1
 
 
-def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("keep", "epoch"), [("best", 1), ("last", 2)])
+def test_the_epoch_that_is_asked_for_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, epoch: int
+) -> None:
     scores = iter([0.5, 0.9, 0.7])
     seen: list[torch.Tensor] = []
 
@@ -293,8 +296,8 @@ def test_the_best_epoch_is_kept_and_not_the_last(tmp_path: Path, monkeypatch: py
         return {"val_accuracy": next(scores), "val_loss": 0.0}
 
     monkeypatch.setattr(Run, "validate", validate)
-    weights = fit(digits(64), digits(64), config(tmp_path))
-    torch.testing.assert_close(weights["fc.bias"], seen[1])
+    weights = fit(digits(64), digits(64), config(tmp_path, keep=keep))
+    torch.testing.assert_close(weights["fc.bias"], seen[epoch], rtol=0, atol=0)
     assert not seen[1].equal(seen[2])
 
 
