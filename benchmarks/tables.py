@@ -183,6 +183,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
     "personal_session": of_personal,
     "reading": of_reading,
     "seeds": of_seeds,
+    "seeds_refined": of_seeds,
     "speed": of_speed,
     "startup": of_startup,
 }
