@@ -75,6 +75,7 @@ REPORTS: dict[str, dict[str, Any]] = {
     },
 }
 REPORTS["personal_session"] = REPORTS["personal"]
+REPORTS["seeds_refined"] = REPORTS["seeds"]
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
