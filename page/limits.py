@@ -94,6 +94,7 @@ class Exchange:
     def __init__(self, receive: Receive, send: Send, most: int, is_json: bool) -> None:
         self._receive, self._send, self.most = receive, send, most
         self._received, self.begun = 0, False
+        self._more = False  # of the body is still to come
         self._text = bytearray() if is_json else None
 
     @property
@@ -106,6 +107,7 @@ class Exchange:
         message = await self._receive()
         body = message.get("body", b"")
         self._received += len(body)
+        self._more = message.get("more_body", False)
         if self.too_large:
             raise TooLargeError
         if self._text is not None:
@@ -118,6 +120,8 @@ class Exchange:
         """See ASGI."""
         if self.too_large and not self.begun:
             raise TooLargeError
+        if message["type"] == "http.response.start" and self._more:  # else the server would take all that still comes
+            message = message | {"headers": [*message.get("headers", ()), (b"connection", b"close")]}
         self.begun = True
         await self._send(message)
 

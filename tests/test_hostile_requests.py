@@ -112,6 +112,14 @@ def test_a_body_without_an_end_is_refused(visited: visits.Page, headers: dict[st
     assert sent < 3 * most + MORE
 
 
+def test_a_body_that_goes_on_after_its_answer_is_not_taken(visited: visits.Page) -> None:
+    """Gradio refuses a file a little too large before the guard does."""
+    first = app.MOST_BYTES + limits.ENVELOPE // 2
+    status, sent = visits.endless(visited, visits.FORM, 3 * first + 4 * MORE, first)
+    assert status == 413
+    assert sent < first + MORE
+
+
 def test_parts_of_uploads_that_were_broken_off_are_deleted(tmp_path: Path) -> None:
     for name, age in (("tmpold", 700), ("tmpnew", 0), ("kept", 700)):
         (tmp_path / name).touch()

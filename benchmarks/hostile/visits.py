@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -312,17 +313,23 @@ def slow(page: Page, clients: int) -> Iterator[Callable[[], None]]:
         yield send_a_byte
 
 
-def endless(page: Page, headers: dict[str, str], most: int) -> tuple[int, int]:
-    """A body in pieces, without an end or a length: the status that it got, and the bytes taken until then."""
+def endless(page: Page, headers: dict[str, str], most: int, first: int = 0) -> tuple[int, int]:
+    """A body in pieces, without an end or a length: the status that it got, and the bytes taken until then.
+
+    Where ``first`` is not 0, so many bytes come at once, and the others when there is an answer.
+    """
     sent = 0
     with closing(http.client.HTTPConnection(page.address, timeout=PATIENCE)) as connection:
         connection.putrequest("POST", f"{API}/upload" if headers is FORM else f"{API}/call/predict")
         for name, value in {**headers, "Transfer-Encoding": "chunked"}.items():
             connection.putheader(name, value)
         connection.endheaders()
-        piece = b'["' + b"a" * 2**16 if headers is JSON else form(b"a" * 2**16, "a.png").partition(b"\r\n--x--")[0]
+        filling = b"a" * (first or 2**16)
+        piece = b'["' + filling if headers is JSON else form(filling, "a.png").partition(b"\r\n--x--")[0]
         with suppress(OSError):
             while sent < most:
                 connection.send(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                if first and not sent:
+                    select.select([connection.sock], [], [], PATIENCE)
                 sent, piece = sent + len(piece), b"a" * 2**16
         return connection.getresponse().status, sent
