@@ -121,7 +121,7 @@ class Exchange:
         if self.too_large and not self.begun:
             raise TooLargeError
         if message["type"] == "http.response.start" and self._more:  # else the server would take all that still comes
-            message = message | {"headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         self.begun = True
         await self._send(message)
 
