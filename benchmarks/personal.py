@@ -134,7 +134,7 @@ def taught(recognizer: Recognizer, few: data.InkSet) -> Reader:
 
 def recipe(model: str) -> Method:
     """As ``train.py --recipe personal`` learns, from the weights of ``model``."""
-    config = TrainConfig(**RECIPES["personal"] | {"init": model, "teacher": (model,), "device": "cpu"})
+    config = TrainConfig(**RECIPES["personal"] | {"init": (model,), "teacher": (model,), "device": "cpu"})
     begun = start.find(config)
 
     def learn(few: data.InkSet) -> Reader:

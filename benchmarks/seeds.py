@@ -58,15 +58,19 @@ def finished(folder: Path) -> Run:
 
 def require_alike(runs: list[Run]) -> None:
     """Raise UserError where runs differ in more than their seed, or not in that."""
-    first, *others = (
-        run["config"] | {"init": of_any_seed(run["config"]["init"], run["config"]["seed"])} for run in runs
-    )
+    first, *others = (run["config"] | {"init": starts_of_any_seed(run["config"])} for run in runs)
     for config in others:
         if other := sorted(key for key in first if key not in OWN and config.get(key) != first[key]):
             raise UserError(f"these are runs of several recipes: {', '.join(other)} differ")
     seeds = [run["config"]["seed"] for run in runs]
     if len(set(seeds)) < len(seeds):
         raise UserError(f"the runs have the seeds {seeds}: expected each once")
+
+
+def starts_of_any_seed(config: dict[str, Any]) -> list[str]:
+    """What a run started from; in records written before there could be several, one name."""
+    given = config["init"]
+    return [of_any_seed(name, config["seed"]) for name in ([given] if isinstance(given, str) else given)]
 
 
 def of_any_seed(start: str, seed: int) -> str:
@@ -77,13 +81,14 @@ def of_any_seed(start: str, seed: int) -> str:
 
 def command(run: Run) -> str:
     """How to repeat it with a seed of one's own."""
-    kept, words = ["python"], iter(run["command"])
+    kept, words, flag = ["python"], iter(run["command"]), ""
     for word in words:
         if word in ("--seed", "--out", "--data-dir"):
             next(words, None)  # its value
-        elif word == "--init":
-            kept += [word, of_any_seed(next(words, ""), run["config"]["seed"])]
+        elif flag == "--init" and not word.startswith("--"):
+            kept.append(of_any_seed(word, run["config"]["seed"]))
         else:
+            flag = word if word.startswith("--") else flag
             kept.append(word or "''")
     return " ".join([*kept, "--seed", "SEED"])
 

@@ -1,4 +1,4 @@
-"""Weights between those a run started from and those it ended with: often better than either, and free to use."""
+"""Weights between those of several runs, or of one's start and end: often better than either, and free to use."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def best(
     said = ", ".join(f"{score[0]:.2%}" for score in (scores[0.0], scores[chosen], scores[1.0]))
     accelerator.print(f"averaged: {chosen:.0%} of this run; of the start, this average and the run, right: {said}")
     return between(start, end, chosen)
+
+
+def mean(weights: list[Weights]) -> Weights:
+    """Of models of one network, trained from one start (Wortsman et al. 2022, model soups); counters are the last's."""
+    found = weights[0]
+    for i, more in enumerate(weights[1:], 2):
+        found = between(found, more, 1 / i)
+    return found
 
 
 def between(start: Weights, end: Weights, share: float) -> Weights:

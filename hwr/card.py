@@ -174,7 +174,7 @@ def _on_hub(source: str) -> str | None:
 def _default_license(notes: dict[str, Any]) -> str:
     """LICENSE where nothing came from weights or data of unknown or restricting licence."""
     training = notes.get("training", {})
-    ours = training.get("init", "scratch") in ("scratch", "bundled") and {*_teachers(training)} <= {"bundled"}
+    ours = {*_names(training, "init")} <= {"scratch", "bundled"} and {*_names(training, "teacher")} <= {"bundled"}
     sources = [_known(source) for source in _sources(notes)]
     return LICENSE if ours and sources and FREE.issuperset(sources) else ""
 
@@ -259,14 +259,14 @@ def _flags(training: dict[str, Any]) -> str:
 def _sources(notes: dict[str, Any]) -> list[str]:
     """All data behind the weights: this training's, and what its start and its teacher had learnt from."""
     training, before = notes.get("training", {}), notes.get("started_from", {})
-    shipped = BUNDLED if "bundled" in (training.get("init"), *_teachers(training)) else ()
+    shipped = BUNDLED if "bundled" in (*_names(training, "init"), *_names(training, "teacher")) else ()
     named = [*training.get("data", ()), *before.get("data", ())]
     return list(dict.fromkeys([*named, *(key for key in shipped if key not in map(_known, named))]))
 
 
-def _teachers(training: dict[str, Any]) -> tuple[str, ...]:
+def _names(training: dict[str, Any], key: str) -> tuple[str, ...]:
     """In configs written before there could be several, one name, or an empty one."""
-    named = training.get("teacher") or ()
+    named = training.get(key) or ()
     return (named,) if isinstance(named, str) else tuple(named)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from hwr.config import ModelConfig, UserError
 
 PLAIN_MEAN, PLAIN_STD = 0.449, 0.226  # of plain pictures in grey: ImageNet's, averaged over its colours
+FRESH = ("scratch", "imagenet")  # what --init takes besides models of ours
 SMALL = "resnet18-half"  # not a timm name: ResNet-18 at half its width, ModelConfig's default arguments
 
 
@@ -50,9 +51,9 @@ class DataOptions:
 class StartOptions:
     """What training starts from, and what learns."""
 
-    init: str = "scratch"
-    """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub.
-    Classes in common keep their weights."""
+    init: tuple[str, ...] = ("scratch",)
+    """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub;
+    of several models, the mean of their weights. Classes in common keep theirs."""
     keep_labels: bool = False
     """Keep the classes of --init that the data lacks."""
     architecture: str = SMALL
@@ -204,6 +205,8 @@ class TrainConfig(
         """Raise UserError for values that cannot train anything."""
         if not self.data:
             raise UserError("--data names no source: expected at least one, such as --data sample")
+        if not self.init or (len(self.init) > 1 and {*self.init} & {*FRESH}):
+            raise UserError(f"--init {' '.join(self.init)}: expected one start, or several models of ours")
         for name, value in vars(self).items():
             if not all(isfinite(x) for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, float)):
                 raise UserError(f"{flag(name)} {value}: expected a number that is finite")
@@ -222,7 +225,7 @@ class TrainConfig(
         if self.batch_size % self.accumulate:
             raise UserError(f"--accumulate {self.accumulate} does not divide --batch-size {self.batch_size}")
         self.network()  # raises for model_args that are no JSON
-        if self.average and (not self.validation or self.init in ("scratch", "imagenet")):
+        if self.average and (not self.validation or self.is_fresh):
             raise UserError("--average needs --init with a model of ours, and validation data to choose by")
         if self.case_trust and not (self.teacher and self.case_prior):
             raise UserError("--case-trust needs a --teacher to trust, and --case-prior, the weight of what it says")
@@ -232,7 +235,12 @@ class TrainConfig(
     @property
     def peak_lr(self) -> float:
         """``lr`` or its default."""
-        return self.lr if self.lr is not None else 3e-3 if self.init == "scratch" else 1e-3
+        return self.lr if self.lr is not None else 3e-3 if self.init == ("scratch",) else 1e-3
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the start is no model of ours."""
+        return self.init[0] in FRESH
 
     @property
     def small_epochs(self) -> int:
@@ -262,8 +270,8 @@ class TrainConfig(
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
         values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}
-        names = {k: [_public(name) for name in values[k]] for k in ("data", "test", "teacher")}
-        return values | names | {"init": _public(values["init"])}
+        names = {k: [_public(name) for name in values[k]] for k in ("data", "test", "init", "teacher")}
+        return values | names
 
 
 LEAST = {

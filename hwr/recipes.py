@@ -31,7 +31,7 @@ HANDWRITING = {
     "out": Path("runs/handwriting"),
 }
 REFINE = HANDWRITING | {  # after it, from its result, which also teaches
-    "init": "runs/handwriting",
+    "init": ("runs/handwriting",),
     "teacher": ("runs/handwriting",),
     "out": Path("runs/refined"),
     "epochs": 9,
@@ -68,7 +68,7 @@ MNIST = {
     "out": Path("runs/mnist"),
 }
 MNIST_REFINE = MNIST | {  # after it; of several seeds, each from its own, with all of them as teachers
-    "init": "runs/mnist",
+    "init": ("runs/mnist",),
     "teacher": ("runs/mnist",),
     "out": Path("runs/mnist-refined"),
     "model_args": "",  # those of --init
@@ -79,7 +79,7 @@ MNIST_REFINE = MNIST | {  # after it; of several seeds, each from its own, with 
     "distill": 0.7,
 }
 PERSONAL = {
-    "init": "bundled",
+    "init": ("bundled",),
     "keep_labels": True,
     "finetune": "head",
     "teacher": ("bundled",),  # what the few samples do not show is not forgotten

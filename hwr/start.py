@@ -1,21 +1,23 @@
-"""What training starts from: random weights, timm's, or a model directory whose classes may differ."""
+"""What training starts from: random weights, timm's, or models of ours whose classes may differ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
-from hwr import hub, verify
+from hwr import average, hub, verify
 from hwr.config import ModelConfig, UserError
 from hwr.image import normalise
 from hwr.model import build, fused
 from hwr.options import LEAST, TrainConfig
 
 HEAD = "fc"  # of every timm ResNet
+MEASURED = {"temperature", "rejection_threshold", "sha256"}  # of a model's config: what two of one network differ in
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Start:
 
 def find(config: TrainConfig) -> Start:
     """What ``--init`` names. Raises UserError if it is not there, or sees less than ``--small-size``."""
-    start = Start(config.network()) if config.init in ("scratch", "imagenet") else _of_ours(config)
+    start = Start(config.network()) if config.is_fresh else _of_ours(config)
     size = start.config.image_size
     if config.small_size and not LEAST["image_size"] <= config.small_size <= size:
         raise UserError(f"--small-size {config.small_size}: expected {LEAST['image_size']} to {size}, the --image-size")
@@ -41,10 +43,26 @@ def find(config: TrainConfig) -> Start:
 
 
 def _of_ours(config: TrainConfig) -> Start:
-    folder = folder_of(config.init)
-    model, found = hub.load(folder)
+    """One model, or the mean of several. Raises UserError where those are not of one network."""
+    folders = [folder_of(name) for name in config.init]
+    models, (found, *others) = zip(*map(hub.load, folders), strict=True)
+    for name, other in zip(config.init[1:], others, strict=True):
+        if differ := sorted(k for k, v in asdict(other).items() if v != getattr(found, k) and k not in MEASURED):
+            raise UserError(
+                f"--init {name} differs from {config.init[0]} in {', '.join(differ)}: "
+                "expected models of one network and the same classes, whose weights can be averaged"
+            )
     found = replace(found, image_size=config.image_size or found.image_size)
-    return Start(found, model.state_dict(), verify.read_config(folder)["hwr"].get("training", {}))
+    trainings = [verify.read_config(folder)["hwr"].get("training", {}) for folder in folders]
+    return Start(found, average.mean([model.state_dict() for model in models]), _in_common(trainings))
+
+
+def _in_common(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The settings that all share, and the data of all."""
+    first, *others = trainings
+    shared = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    data = list(dict.fromkeys(chain.from_iterable(training.get("data", ()) for training in trainings)))
+    return shared | ({"data": data} if data else {})
 
 
 def folder_of(name: str) -> Path:
@@ -56,7 +74,7 @@ def begin(start: Start, labels: tuple[str, ...], config: TrainConfig) -> tuple[t
     """The network for these classes, with the start's weights; classes in common keep their rows of the classifier."""
     described = replace(start.config, labels=labels)
     args: dict[str, Any] = {"drop_rate": config.drop_rate, "drop_path_rate": config.drop_path}
-    if config.init == "imagenet":
+    if config.init == ("imagenet",):
         return _pretrained(described, args), described
     model = build(described, **args)
     if start.weights is not None:

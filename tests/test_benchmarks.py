@@ -57,12 +57,12 @@ def test_tilt_is_clockwise() -> None:
 
 
 def test_seeds_are_those_of_finished_runs_of_one_recipe(tmp_path: Path) -> None:
-    def run(seed: int, right: float | None, **config: int | str) -> Path:
+    def run(seed: int, right: float | None, **config: int | list[str]) -> Path:
         folder = tmp_path / f"{seed}{right}{config}"
         folder.mkdir()
-        settings = {"epochs": 3, "seed": seed, "out": "x", "init": f"g{seed}"} | config
-        command = ["train.py", "--recipe", "mnist", "--init", f"g{seed}", "--seed", str(seed), "--model-args", ""]
-        command += ["--no-report", "--out", str(folder)]
+        settings = {"epochs": 3, "seed": seed, "out": "x", "init": [f"g{seed}", "all"]} | config
+        command = ["train.py", "--recipe", "mnist", "--init", f"g{seed}", "all", "--seed", str(seed)]
+        command += ["--model-args", "", "--no-report", "--out", str(folder)]
         found: dict[str, object] = {"command": command, "config": settings}
         found["versions"] = {"hwr": "1", "torch": "2", "timm": "3"}
         found["platform"] = {"device_name": "a machine", "threads": 1}
@@ -75,11 +75,12 @@ def test_seeds_are_those_of_finished_runs_of_one_recipe(tmp_path: Path) -> None:
     seeds.main(seeds.Options(runs, made))
     report = json.loads(made.read_bytes())
     assert report["results"]["mnist"] == {"n": 10_000, "accuracies": [0.99, 0.98], "mean": pytest.approx(0.985)}
-    assert report["training"] == "python train.py --recipe mnist --init gSEED --model-args '' --no-report --seed SEED"
+    again = "python train.py --recipe mnist --init gSEED all --model-args '' --no-report --seed SEED"
+    assert report["training"] == again
     assert (report["machine"], report["versions"]["torch"]) == ("a machine, 1 thread", "2")
     for other, why in (
         (run(2, 0.99, epochs=4), "several recipes: epochs differ"),
-        (run(2, 0.99, init="scratch"), "several recipes: init differ"),
+        (run(2, 0.99, init=["scratch"]), "several recipes: init differ"),
         (run(1, 0.97), "expected each once"),
         (run(3, None), "is no run at its end"),
         (tmp_path / "none", "is no run at its end"),

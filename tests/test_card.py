@@ -170,7 +170,8 @@ def test_many_classes_do_not_bury_the_card() -> None:
         ({"data": ["sample"], "init": "bundled", "teacher": ["bundled"]}, "apache-2.0"),
         ({"data": ["mnist", "my_hand"]}, None),
         ({"data": ["svhn"]}, None),
-        ({"data": ["mnist"], "init": "imagenet"}, None),
+        ({"data": ["mnist"], "init": ["imagenet"]}, None),
+        ({"data": ["mnist"], "init": ["bundled", "mine"]}, None),
         ({"data": ["mnist"], "teacher": ["bundled", "large"]}, None),
         ({"data": ["mnist"], "teacher": "large"}, None),
         ({"data": ["samples_of_mine"]}, None),
@@ -190,7 +191,8 @@ def test_a_licence_that_the_config_names_is_taken() -> None:
 
 
 def test_data_behind_the_start_are_attributed_too() -> None:
-    text = card.write(TINY, {"training": {"data": ["my_hand"], "init": "bundled"}}, {})
+    text = card.write(TINY, {"training": {"data": ["my_hand"], "init": ["mine", "bundled"]}}, {})
+    assert "--init mine bundled" in text
     assert "my_hand: not known to this card" in text
     assert "UNIPEN train_r01_v07" in text
     notes = {"training": {"data": ["my_hand"], "init": "large"}, "started_from": {"data": ["kmnist"], "epochs": 7}}

@@ -74,7 +74,7 @@ MAY_IMPORT = {
     "data": {"config", "downloads", "image", "sources"},
     "leakage": {"data", "downloads"},
     "prepare": {"config", "data", "leakage", "options", "outliers", "sources", "strings"},
-    "start": {"config", "hub", "image", "model", "options", "verify"},
+    "start": {"average", "config", "hub", "image", "model", "options", "verify"},
     "devices": {"config"},
     "records": {"config", "hub"},
     "checkpoint": {"config", "hub"},

@@ -29,7 +29,7 @@ def saved(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
 
 def test_classes_in_common_keep_their_rows_and_the_others_are_new(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
     folder, weights = saved
-    config = TrainConfig(init=str(folder))
+    config = TrainConfig(init=(str(folder),))
     model, described = start.begin(start.find(config), ("c", "x", "a"), config)
     found = model.state_dict()
     assert described.labels == ("c", "x", "a")
@@ -41,27 +41,60 @@ def test_classes_in_common_keep_their_rows_and_the_others_are_new(saved: tuple[P
 
 
 def test_a_start_can_go_on_at_another_size(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
-    config = TrainConfig(init=str(saved[0]), image_size=48)
+    config = TrainConfig(init=(str(saved[0]),), image_size=48)
     begun = start.find(config)
     model, described = start.begin(begun, begun.config.labels, config)
     assert described.image_size == 48
     assert all(torch.equal(values, saved[1][name]) for name, values in model.state_dict().items())
 
 
+def test_of_several_starts_the_weights_are_averaged(
+    saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path
+) -> None:
+    folder, weights = saved
+    names, all_weights = [str(folder)], [weights]
+    for i in (1, 2):
+        notes = {"training": {"data": ["mnist", f"hand_{i}"], "epochs": 3, "seed": i}}
+        names.append(str(tmp_path / f"model_{i}"))
+        all_weights.append(build(TINY).state_dict())
+        hub.save(Path(names[-1]), all_weights[-1], replace(TINY, temperature=1.0 + i), notes, {})
+    config = TrainConfig(init=tuple(names))
+    begun = start.find(config)
+    model, described = start.begin(begun, TINY.labels, config)
+    for name, values in model.state_dict().items():
+        each = [one[name] for one in all_weights]
+        expected = sum(each[1:], each[0]) / 3 if values.is_floating_point() else each[-1]
+        torch.testing.assert_close(values, expected)
+    assert described.labels == TINY.labels
+    _, *later = names
+    shared = {"data": ["mnist", "hand_1", "hand_2"], "epochs": 3}
+    assert start.find(TrainConfig(init=tuple(later))).training == shared
+
+
+def test_starts_of_two_networks_are_not_averaged(saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
+    one, other = saved[0], tmp_path / "other"
+    hub.save(other, saved[1], replace(TINY, labels=("c", "b", "a"), image_size=48), {}, {})
+    with pytest.raises(UserError, match=f"--init {other} differs from {one} in image_size, labels: expected"):
+        start.find(TrainConfig(init=(str(one), str(other))))
+    for names in (("scratch", "bundled"), ("bundled", "imagenet"), ()):
+        with pytest.raises(UserError, match=f"--init {' '.join(names)}: expected one start, or several models of ours"):
+            TrainConfig(init=names)
+
+
 def test_the_size_of_a_start_bounds_the_small_size(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
     with pytest.raises(UserError, match="--small-size 40: expected 16 to 32, the --image-size"):
-        start.find(TrainConfig(init=str(saved[0]), small_size=40))
-    assert start.find(TrainConfig(init=str(saved[0]), small_size=40, image_size=64)).config.image_size == 64
+        start.find(TrainConfig(init=(str(saved[0]),), small_size=40))
+    assert start.find(TrainConfig(init=(str(saved[0]),), small_size=40, image_size=64)).config.image_size == 64
 
 
 def test_classes_of_the_start_can_be_kept(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
-    begun = start.find(TrainConfig(init=str(saved[0])))
+    begun = start.find(TrainConfig(init=(str(saved[0]),)))
     assert begun.labels(("b", "x"), keep=False) == ("b", "x")
     assert begun.labels(("b", "x"), keep=True) == ("a", "b", "c", "x")
 
 
 def test_the_bundled_model_starts_a_run_with_the_same_answers() -> None:
-    config = TrainConfig(init="bundled", drop_rate=0.5)
+    config = TrainConfig(init=("bundled",), drop_rate=0.5)
     begun = start.find(config)
     model, described = start.begin(begun, begun.config.labels, config)
     bundled, _ = hub.load(hub.BUNDLED)
@@ -80,7 +113,7 @@ def test_pretrained_weights_are_summed_over_the_colours(tmp_path: Path, monkeypa
     safetensors.torch.save_file(colour.state_dict(), snapshot / "model.safetensors")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
-    config = TrainConfig(init="imagenet", architecture="resnet18")
+    config = TrainConfig(init=("imagenet",), architecture="resnet18")
     model, described = start.begin(start.find(config), ("a", "b"), config)
     assert described.model_args == {"in_chans": 1}
     torch.testing.assert_close(model.state_dict()["conv1.weight"], colour.conv1.weight.detach().sum(1, keepdim=True))
@@ -91,17 +124,17 @@ def test_pretrained_weights_that_cannot_be_had_are_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    config = TrainConfig(init="imagenet", architecture="resnet18")
+    config = TrainConfig(init=("imagenet",), architecture="resnet18")
     with pytest.raises(UserError, match="--init imagenet: the weights of resnet18 cannot be had"):
         start.begin(start.find(config), ("a",), config)
-    half = TrainConfig(init="imagenet")
+    half = TrainConfig(init=("imagenet",))
     with pytest.raises(UserError, match="--architecture resnet18"):
         start.begin(start.find(half), ("a",), half)
 
 
 def test_a_start_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"no such model directory: {tmp_path / 'nowhere'}"):
-        start.find(TrainConfig(init=str(tmp_path / "nowhere")))
+        start.find(TrainConfig(init=(str(tmp_path / "nowhere"),)))
 
 
 def test_a_teacher_answers_in_the_students_classes(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
