@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -53,15 +54,23 @@ def _of_ours(config: TrainConfig) -> Start:
                 "expected models of one network and the same classes, whose weights can be averaged"
             )
     found = replace(found, image_size=config.image_size or found.image_size)
-    trainings = [verify.read_config(folder)["hwr"].get("training", {}) for folder in folders]
-    return Start(found, average.mean([model.state_dict() for model in models]), _in_common(trainings))
+    return Start(found, average.mean([model.state_dict() for model in models]), _in_common(map(_training, folders)))
 
 
-def _in_common(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+def _training(folder: Path) -> dict[str, Any]:
+    """How a model was trained, and on which data, as far as its config notes that as train.py does."""
+    noted = verify.read_config(folder)["hwr"].get("training")
+    if not isinstance(noted, dict):
+        return {}
+    named = noted.get("data")
+    return noted | {"data": [name for name in named if isinstance(name, str)] if isinstance(named, list) else []}
+
+
+def _in_common(trainings: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """The settings that all share, and the data of all."""
     first, *others = trainings
     shared = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
-    data = list(dict.fromkeys(chain.from_iterable(training.get("data", ()) for training in trainings)))
+    data = list(dict.fromkeys(chain.from_iterable(training.get("data", ()) for training in (first, *others))))
     return shared | ({"data": data} if data else {})
 
 

@@ -71,6 +71,15 @@ def test_of_several_starts_the_weights_are_averaged(
     assert start.find(TrainConfig(init=tuple(later))).training == shared
 
 
+@pytest.mark.parametrize("noted", [5, ["mnist"], {"data": "mnist", "epochs": 3}, {"data": [{"mnist": 1}], "epochs": 3}])
+def test_notes_of_somebody_elses_training_need_not_be_ours(
+    saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path, noted: object
+) -> None:
+    hub.save(tmp_path / "other", saved[1], TINY, {"training": noted}, {})
+    found = start.find(TrainConfig(init=(str(tmp_path / "other"),))).training
+    assert found == ({"data": [], "epochs": 3} if isinstance(noted, dict) else {})
+
+
 def test_starts_of_two_networks_are_not_averaged(saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
     one, other = saved[0], tmp_path / "other"
     hub.save(other, saved[1], replace(TINY, labels=("c", "b", "a"), image_size=48), {}, {})
