@@ -53,7 +53,7 @@ class StartOptions:
 
     init: tuple[str, ...] = ("scratch",)
     """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub;
-    of several models, the mean of their weights. Classes in common keep theirs."""
+    of several models that came of one start, the mean of their weights. Classes in common keep theirs."""
     keep_labels: bool = False
     """Keep the classes of --init that the data lacks."""
     architecture: str = SMALL
