@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TextIO
 from PIL import Image
 from tqdm import tqdm
 
+from hwr.cli import heard
 from hwr.config import Alphabet, UserError
 from hwr.picture import Gray, opened
 from hwr.recognizer import BATCH, Recognizer
@@ -79,12 +80,13 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
     recognizer.labels(task.alphabet)  # one that the model lacks is no mistake of the pictures
     names = (name for name in pictures(words) if not _is_done(name, done, form))
     total = sum(1 for _ in pictures(words))
+    failed = done.failed
     with _sink(out) as sink:
         if form.head and not (out and out.stat().st_size):
             print(form.head, file=sink, flush=True)
         quiet = True if sink.isatty() else None  # rows and a bar on one screen are in each other's way
         found = tqdm(rows(recognizer, names, task), "pictures", total, disable=quiet, initial=len(done.names))
-        failed = done.failed + _write(found, form, sink)
+        failed += _write(found, form, sink)
     if failed:
         raise FailedError(f"{failed:,} of {total:,} pictures have no answer: their rows say why")
 
@@ -108,7 +110,7 @@ def _is_done(name: str, done: Done, form: Format) -> bool:
 
 @contextmanager
 def _sink(out: Path | None) -> Iterator[TextIO]:
-    """Where rows go. Who stops reading standard output, as head does, has had enough."""
+    """Where rows go."""
     if out is not None:
         try:
             file = out.open("a", encoding="utf-8", newline="")
@@ -119,10 +121,8 @@ def _sink(out: Path | None) -> Iterator[TextIO]:
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # of a terminal without the letters of a class
-    try:
+    with heard():
         yield sys.stdout
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
 
 
 def _write(found: Iterable[Row], form: Format, sink: TextIO) -> int:

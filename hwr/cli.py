@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +47,18 @@ def run(
         sys.exit(130)  # 128 + SIGINT, as shells count
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """Around what prints: who stops reading standard output, as head does, has had enough, and it ends there."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+
+
 def _shortened(message: str) -> str:
     """Without the middle of what repeats a word of any length that was given."""
     return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
@@ -55,18 +68,16 @@ def _parse(program: str, options: Any, description: str, recipes: Recipes) -> An
     shown = io.StringIO()
     bases: list[Any] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
     groups = [base for base in bases if base is not options]
+    asked = _grouped(options.__name__, groups, recipes) if groups else options
     try:
-        with redirect_stderr(shown):
-            if not groups:
-                return tyro.cli(options, prog=program, description=description)
-            parsed = tyro.cli(_grouped(options.__name__, groups, recipes), prog=program, description=description)
+        with redirect_stderr(shown), heard():
+            parsed = tyro.cli(asked, prog=program, description=description)
+            return options(**_ungrouped(parsed, groups)) if groups else parsed
     except SystemExit as stop:
         if not stop.code:  # --help
             raise
         raise UserError(f"{_one_line(shown.getvalue())}; --help lists all flags") from None
-    return options(
-        **{f.name: getattr(getattr(parsed, _title(group)), f.name) for group in groups for f in fields(group)}
-    )
+    sys.exit()  # who asked for help has stopped reading it
 
 
 def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
@@ -82,6 +93,10 @@ def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
         unprefixed: Any = tyro.conf.OmitArgPrefixes
         parts.append((_title(group), unprefixed[group], field(default=start)))
     return make_dataclass(name, parts, frozen=True)
+
+
+def _ungrouped(parsed: Any, groups: list[type[Any]]) -> dict[str, Any]:
+    return {f.name: getattr(getattr(parsed, _title(group)), f.name) for group in groups for f in fields(group)}
 
 
 def _title(group: type[Any]) -> str:

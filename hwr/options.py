@@ -52,8 +52,8 @@ class StartOptions:
     """What training starts from, and what learns."""
 
     init: tuple[str, ...] = ("scratch",)
-    """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub;
-    of several models that came of one start, the mean of their weights. Classes in common keep theirs."""
+    """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub.
+    Classes in common keep their weights. Of several models that came of one start, the mean is taken."""
     keep_labels: bool = False
     """Keep the classes of --init that the data lacks."""
     architecture: str = SMALL

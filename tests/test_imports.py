@@ -42,7 +42,7 @@ MAY_IMPORT = {
         *{"config", "export_int8", "export_litert", "export_onnx", "export_torch", "hub", "parity", "picture"},
     },
     "rows": {"config", "reading", "recognizer"},
-    "batch": {"config", "picture", "recognizer", "rows"},
+    "batch": {"cli", "config", "picture", "recognizer", "rows"},
     "corruptions": {"picture"},
     "measures": {"config", "metrics"},
     "plots": {"measures", "report"},

@@ -26,6 +26,23 @@ def test_the_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "hwr", "predict", "examples"),
+        ("-m", "hwr", "predict", "--json", "examples"),
+        *((*program, "--help") for program in (("-m", "hwr", "predict"), ("train.py",), ("app.py",))),
+    ],
+)
+def test_who_stops_reading_sees_no_trace(words: tuple[str, ...]) -> None:
+    command = [sys.executable, *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None and started.stderr is not None
+        started.stdout.close()  # as head does
+        assert started.stderr.read() == ""
+    assert started.returncode == 0
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("pull", "x"), "pull"),
