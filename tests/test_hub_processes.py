@@ -225,7 +225,7 @@ def test_training_starts_from_the_hub_and_ends_there(folder: Path, tmp_path: Pat
         assert done.returncode == 0, done.stderr
         assert server.files("owner/tuned")[hub.WEIGHTS] == (tmp_path / "run" / hub.WEIGHTS).read_bytes()
         settings = json.loads(server.files("owner/tuned")[hub.CONFIG])
-        assert settings["hwr"]["training"]["init"] == f"{REPO}@{commit}"
+        assert settings["hwr"]["training"]["init"] == [f"{REPO}@{commit}"]
 
 
 @pytest.mark.slow
