@@ -259,7 +259,8 @@ def _flags(training: dict[str, Any]) -> str:
 def _sources(notes: dict[str, Any]) -> list[str]:
     """All data behind the weights: this training's, and what its start and its teacher had learnt from."""
     training, before = notes.get("training", {}), notes.get("started_from", {})
-    shipped = BUNDLED if "bundled" in (*_names(training, "init"), *_names(training, "teacher")) else ()
+    origins = [name for made in (training, before) for key in ("init", "teacher") for name in _names(made, key)]
+    shipped = BUNDLED if "bundled" in origins else ()
     named = [*training.get("data", ()), *before.get("data", ())]
     return list(dict.fromkeys([*named, *(key for key in shipped if key not in map(_known, named))]))
 

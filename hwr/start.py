@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from hwr.model import build, fused
 from hwr.options import LEAST, TrainConfig
 
 HEAD = "fc"  # of every timm ResNet
+ORIGINS = ("data", "init", "teacher")  # settings that say what weights came of
 MEASURED = {"temperature", "rejection_threshold", "sha256"}  # of a model's config: what two of one network differ in
 
 
@@ -54,24 +53,28 @@ def _of_ours(config: TrainConfig) -> Start:
                 "expected models of one network and the same classes, whose weights can be averaged"
             )
     found = replace(found, image_size=config.image_size or found.image_size)
-    return Start(found, average.mean([model.state_dict() for model in models]), _in_common(map(_training, folders)))
+    weights = average.mean([model.state_dict() for model in models])
+    return Start(found, weights, _in_common([_training(folder) for folder in folders]))
 
 
 def _training(folder: Path) -> dict[str, Any]:
-    """How a model was trained, and on which data, as far as its config notes that as train.py does."""
+    """How a model was trained, as far as its config notes that as train.py does."""
     noted = verify.read_config(folder)["hwr"].get("training")
-    if not isinstance(noted, dict):
-        return {}
-    named = noted.get("data")
-    return noted | {"data": [name for name in named if isinstance(name, str)] if isinstance(named, list) else []}
+    return noted | {key: _listed(noted.get(key)) for key in ORIGINS} if isinstance(noted, dict) else {}
 
 
-def _in_common(trainings: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The settings that all share, and the data of all."""
+def _listed(names: Any) -> list[str]:
+    """In configs written before there could be several starts and teachers, one name."""
+    several = names if isinstance(names, list) else [names]
+    return [name for name in several if name and isinstance(name, str)]
+
+
+def _in_common(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The settings that all share, and the origins of all."""
     first, *others = trainings
     shared = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
-    data = list(dict.fromkeys(chain.from_iterable(training.get("data", ()) for training in (first, *others))))
-    return shared | ({"data": data} if data else {})
+    origins = {key: [name for training in trainings for name in training.get(key, ())] for key in ORIGINS}
+    return shared | {key: list(dict.fromkeys(names)) for key, names in origins.items()} if any(trainings) else {}
 
 
 def folder_of(name: str) -> Path:

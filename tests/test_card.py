@@ -195,8 +195,9 @@ def test_data_behind_the_start_are_attributed_too() -> None:
     assert "--init mine bundled" in text
     assert "my_hand: not known to this card" in text
     assert "UNIPEN train_r01_v07" in text
-    notes = {"training": {"data": ["my_hand"], "init": "large"}, "started_from": {"data": ["kmnist"], "epochs": 7}}
-    assert "KMNIST (Clanuwat" in card.write(TINY, notes, {})
+    before = {"data": ["kmnist"], "init": ["bundled"], "epochs": 7}
+    text = card.write(TINY, {"training": {"data": ["my_hand"], "init": ["large"]}, "started_from": before}, {})
+    assert "KMNIST (Clanuwat" in text and "UNIPEN train_r01_v07" in text
     shipped = json.loads((hub.BUNDLED / hub.CONFIG).read_text())["hwr"]["training"]["data"]
     assert {card._known(source) for source in shipped} == set(card.BUNDLED)
 

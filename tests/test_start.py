@@ -54,7 +54,7 @@ def test_of_several_starts_the_weights_are_averaged(
     folder, weights = saved
     names, all_weights = [str(folder)], [weights]
     for i in (1, 2):
-        notes = {"training": {"data": ["mnist", f"hand_{i}"], "epochs": 3, "seed": i}}
+        notes = {"training": {"data": ["mnist", f"hand_{i}"], "init": ["a"], "teacher": "b", "epochs": 3, "seed": i}}
         names.append(str(tmp_path / f"model_{i}"))
         all_weights.append(build(TINY).state_dict())
         hub.save(Path(names[-1]), all_weights[-1], replace(TINY, temperature=1.0 + i), notes, {})
@@ -67,17 +67,24 @@ def test_of_several_starts_the_weights_are_averaged(
         torch.testing.assert_close(values, expected)
     assert described.labels == TINY.labels
     _, *later = names
-    shared = {"data": ["mnist", "hand_1", "hand_2"], "epochs": 3}
+    shared = {"data": ["mnist", "hand_1", "hand_2"], "init": ["a"], "teacher": ["b"], "epochs": 3}
     assert start.find(TrainConfig(init=tuple(later))).training == shared
 
 
-@pytest.mark.parametrize("noted", [5, ["mnist"], {"data": "mnist", "epochs": 3}, {"data": [{"mnist": 1}], "epochs": 3}])
-def test_notes_of_somebody_elses_training_need_not_be_ours(
-    saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path, noted: object
+@pytest.mark.parametrize(
+    ("noted", "known"),
+    [
+        (5, {}),
+        (["mnist"], {}),
+        ({"data": ["a"], "init": "bundled", "teacher": ""}, {"data": ["a"], "init": ["bundled"], "teacher": []}),
+        ({"data": [{"a": 1}, "b"], "init": 5}, {"data": ["b"], "init": [], "teacher": []}),
+    ],
+)
+def test_notes_of_a_training_may_be_old_or_not_ours(
+    saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path, noted: object, known: dict[str, list[str]]
 ) -> None:
     hub.save(tmp_path / "other", saved[1], TINY, {"training": noted}, {})
-    found = start.find(TrainConfig(init=(str(tmp_path / "other"),))).training
-    assert found == ({"data": [], "epochs": 3} if isinstance(noted, dict) else {})
+    assert start.find(TrainConfig(init=(str(tmp_path / "other"),))).training == known
 
 
 def test_starts_of_two_networks_are_not_averaged(saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
