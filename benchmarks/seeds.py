@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results
-from hwr import UserError, cli, records
+from hwr import UserError, cli, origins, records
 
 # What may differ: none of it but the seed changes the weights.
 OWN = {"seed", "out", "resume", "data_dir", "device", "report"}
@@ -68,9 +68,8 @@ def require_alike(runs: list[Run]) -> None:
 
 
 def starts_of_any_seed(config: dict[str, Any]) -> list[str]:
-    """What a run started from; in records written before there could be several, one name."""
-    given = config["init"]
-    return [of_any_seed(name, config["seed"]) for name in ([given] if isinstance(given, str) else given)]
+    """What a run started from."""
+    return [of_any_seed(name, config["seed"]) for name in origins.listed(config["init"])]
 
 
 def of_any_seed(start: str, seed: int) -> str:

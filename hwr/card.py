@@ -11,6 +11,7 @@ from urllib.parse import quote
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from hwr import origins
 from hwr.config import LOWER, OTHER, UPPER, ModelConfig
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -174,7 +175,8 @@ def _on_hub(source: str) -> str | None:
 def _default_license(notes: dict[str, Any]) -> str:
     """LICENSE where nothing came from weights or data of unknown or restricting licence."""
     training = notes.get("training", {})
-    ours = {*_names(training, "init")} <= {"scratch", "bundled"} and {*_names(training, "teacher")} <= {"bundled"}
+    starts, teachers = ({*origins.listed(training.get(key))} for key in ("init", "teacher"))
+    ours = starts <= {"scratch", "bundled"} and teachers <= {"bundled"}
     sources = [_known(source) for source in _sources(notes)]
     return LICENSE if ours and sources and FREE.issuperset(sources) else ""
 
@@ -259,16 +261,9 @@ def _flags(training: dict[str, Any]) -> str:
 def _sources(notes: dict[str, Any]) -> list[str]:
     """All data behind the weights: this training's, and what its start and its teacher had learnt from."""
     training, before = notes.get("training", {}), notes.get("started_from", {})
-    origins = [name for made in (training, before) for key in ("init", "teacher") for name in _names(made, key)]
-    shipped = BUNDLED if "bundled" in origins else ()
-    named = [*training.get("data", ()), *before.get("data", ())]
-    return list(dict.fromkeys([*named, *(key for key in shipped if key not in map(_known, named))]))
-
-
-def _names(training: dict[str, Any], key: str) -> tuple[str, ...]:
-    """In configs written before there could be several, one name, or an empty one."""
-    named = training.get(key) or ()
-    return (named,) if isinstance(named, str) else tuple(named)
+    named = origins.in_common([training, before])
+    shipped = BUNDLED if "bundled" in (*named["init"], *named["teacher"]) else ()
+    return [*named["data"], *(key for key in shipped if key not in map(_known, named["data"]))]
 
 
 def _known(source: str) -> str | None:

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from hwr import average, hub, verify
+from hwr import average, hub, origins, verify
 from hwr.config import ModelConfig, UserError
 from hwr.image import normalise
 from hwr.model import build, fused
 from hwr.options import LEAST, TrainConfig
 
 HEAD = "fc"  # of every timm ResNet
-ORIGINS = ("data", "init", "teacher")  # settings that say what weights came of
 MEASURED = {"temperature", "rejection_threshold", "sha256"}  # of a model's config: what two of one network differ in
 
 
@@ -54,27 +53,8 @@ def _of_ours(config: TrainConfig) -> Start:
             )
     found = replace(found, image_size=config.image_size or found.image_size)
     weights = average.mean([model.state_dict() for model in models])
-    return Start(found, weights, _in_common([_training(folder) for folder in folders]))
-
-
-def _training(folder: Path) -> dict[str, Any]:
-    """How a model was trained, as far as its config notes that as train.py does."""
-    noted = verify.read_config(folder)["hwr"].get("training")
-    return noted | {key: _listed(noted.get(key)) for key in ORIGINS} if isinstance(noted, dict) else {}
-
-
-def _listed(names: Any) -> list[str]:
-    """In configs written before there could be several starts and teachers, one name."""
-    several = names if isinstance(names, list) else [names]
-    return [name for name in several if name and isinstance(name, str)]
-
-
-def _in_common(trainings: list[dict[str, Any]]) -> dict[str, Any]:
-    """The settings that all share, and the origins of all."""
-    first, *others = trainings
-    shared = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
-    origins = {key: [name for training in trainings for name in training.get(key, ())] for key in ORIGINS}
-    return shared | {key: list(dict.fromkeys(names)) for key, names in origins.items()} if any(trainings) else {}
+    trainings = [verify.read_config(folder)["hwr"].get("training") for folder in folders]
+    return Start(found, weights, origins.in_common(trainings))
 
 
 def folder_of(name: str) -> Path:

@@ -93,7 +93,8 @@ def test_starts_of_two_networks_are_not_averaged(saved: tuple[Path, dict[str, to
     with pytest.raises(UserError, match=f"--init {other} differs from {one} in image_size, labels: expected"):
         start.find(TrainConfig(init=(str(one), str(other))))
     for names in (("scratch", "bundled"), ("bundled", "imagenet"), ()):
-        with pytest.raises(UserError, match=f"--init {' '.join(names)}: expected one start, or several models of ours"):
+        given = " ".join(names) or "names nothing"
+        with pytest.raises(UserError, match=f"--init {given}: expected one start, or several models of ours"):
             TrainConfig(init=names)
 
 
