@@ -35,9 +35,8 @@ class TrainConfig(
         if not self.data:
             raise UserError("--data names no source: expected at least one, such as --data sample")
         if not self.init or (len(self.init) > 1 and {*self.init} & {*FRESH}):
-            raise UserError(
-                f"--init {' '.join(self.init) or 'names nothing'}: expected one start, or several models of ours"
-            )
+            given = " ".join(self.init) or "names nothing"
+            raise UserError(f"--init {given}: expected one start, or several models of ours")
         for name, value in vars(self).items():
             if not all(isfinite(x) for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, float)):
                 raise UserError(f"{flag(name)} {value}: expected a number that is finite")
