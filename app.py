@@ -22,9 +22,9 @@ from starlette.middleware import Middleware
 
 from hwr import Recognizer, UnavailableError, UserError, cli
 from hwr.config import Alphabet
-from hwr.feedback import Feedback
 from page import drawing, layout, limits
 from page.answers import TOP, Answers, Drawing, Pupil, as_json, lessons, several, spoken, verdict
+from page.feedback import Feedback
 from page.layout import EXAMPLES, Parts
 from page.received import files_of, path_of, refusals, sketch_of
 from page.social import Card

@@ -15,26 +15,21 @@ import numpy as np
 import torch
 
 import hwr
-from hwr import (
-    average,
-    cli,
-    devices,
-    evaluation,
-    examine,
-    hub,
-    network,
-    prepare,
-    records,
-    report,
-    space,
-    start,
-    training,
-)
+from hwr import cli
 from hwr.config import ModelConfig, UserError
-from hwr.model import count_parameters, freeze, open_stages
-from hwr.options import TrainConfig
-from hwr.recipes import RECIPES
-from hwr.run import Weights
+from hwr.evaluation import curves as report
+from hwr.evaluation import devices
+from hwr.evaluation import report as evaluation
+from hwr.hub import network, space
+from hwr.hub import transfer as hub
+from hwr.model.resnet import count_parameters, freeze, open_stages
+from hwr.training import average, records, start
+from hwr.training import calibrate as examine
+from hwr.training import datasets as prepare
+from hwr.training import fit as training
+from hwr.training.options import TrainConfig
+from hwr.training.recipes import RECIPES
+from hwr.training.trainer import Weights
 
 
 def main(config: TrainConfig) -> None:

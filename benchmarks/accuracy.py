@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks import results
-from hwr import Recognizer, cli, hub, outliers, sources, strokes
+from hwr import Recognizer, cli
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
+from hwr.data import outliers, sources
+from hwr.hub import transfer as hub
+from hwr.ink import strokes
+from hwr.ink.picture import Gray
 from hwr.metrics import summary
-from hwr.picture import Gray
 
 RESULTS = results.FOLDER / "accuracy.json"
 CANVAS = 280  # pixels: the sketchpad's

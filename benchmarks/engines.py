@@ -32,10 +32,11 @@ from tqdm import tqdm, trange
 
 from benchmarks import results
 from benchmarks.accuracy import answer_of, picture
-from hwr import Recognizer, UserError, cli, downloads, sources
+from hwr import Recognizer, UserError, cli
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
+from hwr.data import downloads, sources
+from hwr.ink.picture import Gray
 from hwr.metrics import wilson
-from hwr.picture import Gray
 
 TURN, QUIET = 20, 0.05  # pictures of a turn; seconds before it
 SIDES, MARGINS = (32, 48, 64, 96), (0.1, 0.2, 0.3)  # of the engines' pictures: pixels, and a share of them

@@ -21,7 +21,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks import results
-from hwr import UserError, cli, sources
+from hwr import UserError, cli
+from hwr.data import sources
 
 
 @dataclass(frozen=True)

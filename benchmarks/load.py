@@ -28,7 +28,9 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks import results, serving
 from benchmarks.serving import Served
-from hwr import Recognizer, UserError, cli, sources, strokes
+from hwr import Recognizer, UserError, cli
+from hwr.data import sources
+from hwr.ink import strokes
 from page.answers import TOP
 from page.layout import CANVAS
 

@@ -23,7 +23,9 @@ from playwright.sync_api import Page, sync_playwright
 from tqdm import tqdm
 
 from benchmarks import results, serving
-from hwr import UserError, cli, sources, strokes
+from hwr import UserError, cli
+from hwr.data import sources
+from hwr.ink import strokes
 
 PENS = serving.ROOT / "tests" / "data" / "pens.npz"
 CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage"]

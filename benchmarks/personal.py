@@ -27,12 +27,18 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks import results
-from hwr import Recognizer, cli, data, devices, metrics, sources, start, training, verify
+from hwr import Recognizer, cli, metrics
 from hwr import personal as session
 from hwr.config import OTHER, UserError
-from hwr.labelled import Labelled, predict
-from hwr.options import TrainConfig
-from hwr.recipes import RECIPES
+from hwr.data import inkset as data
+from hwr.data import sources
+from hwr.evaluation import devices
+from hwr.evaluation.inference import Labelled, predict
+from hwr.model import verify
+from hwr.training import fit as training
+from hwr.training import start
+from hwr.training.options import TrainConfig
+from hwr.training.recipes import RECIPES
 
 AHEAD = 16  # pictures read at once while the next mistake is looked for
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from benchmarks.robustness import turned
-from hwr.picture import Gray
+from hwr.ink.picture import Gray
 
 PENCILS = ((35, 60, 150), (30, 32, 38), (175, 40, 45), (105, 105, 110))  # blue, black, red, graphite
 BOARDS = ((35, 50, 42), (38, 40, 42), (30, 38, 55))  # green, slate, blue

@@ -2,7 +2,7 @@
 
     python -m benchmarks.reading --pens pendigits_train.npz --letters unipen_train.npz
 
-Strings of 2 to 8 characters are composed of one hand's pen trajectories each (`hwr.composing`), of writers that
+Strings of 2 to 8 characters are composed of one hand's pen trajectories each (`hwr.data.composing`), of writers that
 the model never saw: the pen digits are never trained on, and config.json names the others. Beside each line stands
 what perfect segmentation would give: how often the very same characters, drawn alone, are read right.
 """
@@ -23,11 +23,13 @@ from tqdm import tqdm
 from benchmarks import results
 from benchmarks.personal import held_out
 from benchmarks.photos import photo
-from hwr import Recognizer, cli, sources, start
-from hwr.composing import Composed, Gap, Hand, compose, hands
+from hwr import Recognizer, cli
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
+from hwr.data import sources
+from hwr.data.composing import Composed, Gap, Hand, compose, hands
+from hwr.ink.picture import Gray
 from hwr.metrics import wilson
-from hwr.picture import Gray
+from hwr.training import start
 
 APART: tuple[Gap, ...] = ("wide", "near")
 

@@ -13,7 +13,7 @@ import timm
 import torch
 
 import hwr
-from hwr import hub
+from hwr.hub import transfer as hub
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"

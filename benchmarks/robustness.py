@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import Recognizer, UserError, cli, sources, strokes
+from hwr import Recognizer, UserError, cli
 from hwr.config import Alphabet
-from hwr.picture import Gray
+from hwr.data import sources
+from hwr.ink import strokes
+from hwr.ink.picture import Gray
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results
-from hwr import UserError, cli, origins, records
+from hwr import UserError, cli
+from hwr.hub import origins
+from hwr.training import records
 
 # What may differ: none of it but the seed changes the weights.
 OWN = {"seed", "out", "resume", "data_dir", "device", "report"}

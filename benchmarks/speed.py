@@ -21,10 +21,14 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import results
-from hwr import Recognizer, cli, engine, hub, sources, strokes
-from hwr.image import to_tensor
-from hwr.model import features_of
-from hwr.picture import Gray
+from hwr import Recognizer, cli
+from hwr.data import sources
+from hwr.hub import transfer as hub
+from hwr.ink import strokes
+from hwr.ink.picture import Gray
+from hwr.ink.preprocess import to_tensor
+from hwr.model import engine
+from hwr.model.resnet import features_of
 from hwr.recognizer import BATCH
 
 SEVEN = [np.array([(60, 70), (190, 70), (110, 220)])]

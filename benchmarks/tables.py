@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import accuracy, engines, reading, results, speed
-from hwr import UserError, cli, hub
+from hwr import UserError, cli
+from hwr.hub import transfer as hub
 
 README = results.ROOT / "README.md"
 WRITE = "write them with python -m benchmarks.tables"

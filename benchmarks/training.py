@@ -23,10 +23,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from tqdm import tqdm
 
-from hwr import cli, data, devices, start
-from hwr.augment import Augmentation, change_gain, change_strokes
-from hwr.options import TrainConfig
-from hwr.run import Run
+from hwr import cli
+from hwr.data import inkset as data
+from hwr.evaluation import devices
+from hwr.training import start
+from hwr.training.augment import Augmentation, change_gain, change_strokes
+from hwr.training.options import TrainConfig
+from hwr.training.trainer import Run
 
 
 @dataclass(frozen=True)

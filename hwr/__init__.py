@@ -1,7 +1,7 @@
 """Handwritten characters, read by a small ResNet: draw one, and it says what it is and how sure it is."""
 
 from hwr.config import UserError
-from hwr.network import UnavailableError
+from hwr.hub.network import UnavailableError
 from hwr.recognizer import Recognizer
 
 __all__ = ["Recognizer", "UnavailableError", "UserError", "__version__"]

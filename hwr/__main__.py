@@ -15,9 +15,13 @@ from typing import Annotated
 
 import tyro
 
-from hwr import batch, cli, export, hub, space
+from hwr import cli
+from hwr import predict as batch
 from hwr.config import Alphabet
-from hwr.corruptions import LIMIT
+from hwr.evaluation.corruptions import LIMIT
+from hwr.export import export
+from hwr.hub import space
+from hwr.hub import transfer as hub
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Evaluate:
 
     def run(self) -> None:
         """Measure, write, and say how well it did."""
-        from hwr import evaluation  # matplotlib is for this command alone
+        from hwr.evaluation import report as evaluation  # matplotlib is for this command alone
 
         found = evaluation.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.seed)
         for name, measured in found["sets"].items():

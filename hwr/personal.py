@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from hwr import naming
+from hwr import labels as naming
 from hwr.config import OTHER, ModelConfig, UserError
 from hwr.recognizer import BATCH, Recognizer
 

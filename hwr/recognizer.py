@@ -14,12 +14,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwr import engine, hub, metrics, reading, saliency
+from hwr import metrics, saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
-from hwr.image import fit, to_ink, to_tensor
-from hwr.model import features_of, fused
-from hwr.picture import Gray
-from hwr.reading import Reading
+from hwr.hub import transfer as hub
+from hwr.ink.picture import Gray
+from hwr.ink.preprocess import fit, to_ink, to_tensor
+from hwr.model import engine
+from hwr.model.resnet import features_of, fused
+from hwr.reading import read as reading
+from hwr.reading.read import Reading
 
 BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
 PART = 16  # pictures that a thread is given at once: handing over a small one takes a sixth of the time that it takes

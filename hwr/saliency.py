@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.picture import Gray
+from hwr.ink.picture import Gray
 
 GRID = 8  # pieces a side: finer ones cost more and say no more
 PIECE = 3 / 16  # of the picture's side: a piece overlaps its neighbours by a third

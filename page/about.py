@@ -7,7 +7,8 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from hwr import Recognizer, hub
+from hwr import Recognizer
+from hwr.hub import transfer as hub
 
 SECTIONS = ("How well it reads", "Whose hands are in the data, and what is not known", "Training data and licences")
 CARD = "README.md"

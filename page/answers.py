@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from hwr import Recognizer, UserError, personal
 from hwr.config import Alphabet
-from hwr.feedback import Feedback
-from hwr.image import fit, to_ink
-from hwr.picture import Gray
-from hwr.reading import Reading
+from hwr.ink.picture import Gray
+from hwr.ink.preprocess import fit, to_ink
+from hwr.reading.read import Reading
 from hwr.recognizer import Answer
 from page import drawing
+from page.feedback import Feedback
 from page.received import cropped, painted
 from page.words import say
 

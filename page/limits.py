@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hwr import UserError
-from hwr.picture import opened
+from hwr.ink.picture import opened
 
 MOST_JSON = 2**20  # bytes: what the page sends is a thousandth of it
 ENVELOPE = 2**16  # bytes around a file that is uploaded

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hwr import UserError
-from hwr.picture import Gray, opened
+from hwr.ink.picture import Gray, opened
 
 MARGIN = 16  # pixels of paper kept around ink, so that none of it seems to be the rim of a sheet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from hwr.quota import PER_VISITOR
+from page.quota import PER_VISITOR
 
 MINUTE, HOUR = (most for most, _ in PER_VISITOR)
 WORDS: dict[str, dict[str, str]] = {

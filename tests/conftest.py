@@ -30,7 +30,8 @@ from hub_server import Hub
 from huggingface_hub import constants
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from hwr import Recognizer, network, repository
+from hwr import Recognizer
+from hwr.hub import network, repository
 
 HUB_PORT = int(os.environ["HF_ENDPOINT"].rpartition(":")[2])
 ROOT = Path(__file__).parent.parent

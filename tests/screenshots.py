@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import photos, serving  # noqa: E402  they are beside this folder
-from hwr.strokes import draw  # noqa: E402
+from hwr.ink.strokes import draw  # noqa: E402
 
 DOCS = ROOT / "docs"
 WIDE, PHONE = (1280, 860), (390, 844)

@@ -22,7 +22,7 @@ from PIL import Image
 
 import app
 from hwr import Recognizer
-from hwr.strokes import draw
+from hwr.ink.strokes import draw
 from page import about
 from page.answers import TOP
 

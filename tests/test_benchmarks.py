@@ -8,9 +8,12 @@ import pytest
 import timm
 
 from benchmarks import accuracy, engines, folder, personal, plain, robustness, seeds, speed, startup, training
-from hwr import Recognizer, data, hub, sources
+from hwr import Recognizer
 from hwr.config import DIGITS, ModelConfig, UserError
-from hwr.options import TrainConfig
+from hwr.data import inkset as data
+from hwr.data import sources
+from hwr.hub import transfer as hub
+from hwr.training.options import TrainConfig
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 

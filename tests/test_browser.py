@@ -12,9 +12,10 @@ from browsing import SEVEN, TWO, A, Stroke, choose, draw, first, labels, on_the_
 from conftest import served
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from hwr import Recognizer, hub
+from hwr import Recognizer
 from hwr.config import ModelConfig
-from hwr.model import build
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
 
 
 @pytest.mark.parametrize("alphabet", ["digits", "all"])

@@ -13,8 +13,8 @@ from browsing import CHROMIUM, choose, opened
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from hwr.picture import Gray
-from hwr.strokes import draw as ink_of
+from hwr.ink.picture import Gray
+from hwr.ink.strokes import draw as ink_of
 
 SEVEN = [np.array([(70, 60), (210, 60), (130, 230)])]
 COPY = """async data => {

@@ -14,7 +14,7 @@ from conftest import served
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from hwr.strokes import draw as ink_of
+from hwr.ink.strokes import draw as ink_of
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from hwr import card, hub
 from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig
-from hwr.downloads import DOWNLOADS
-from hwr.model import build
+from hwr.data.downloads import DOWNLOADS
+from hwr.hub import card
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
 
 ROOT = Path(__file__).parents[1]
 TINY = ModelConfig(labels=DIGITS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
@@ -326,7 +327,7 @@ def test_the_examples_without_hwr_agree_with_each_other(place: Path) -> None:
 def test_the_onnx_example_agrees_with_timm_s(place: Path) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    from hwr import export
+    from hwr.export import export
 
     export.write(place / card.FOLDER)
     blocks = examples(place)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from hwr import cases
-from hwr.data import InkSet
-from hwr.labelled import Labelled
+from hwr.data.inkset import InkSet
+from hwr.evaluation.inference import Labelled
+from hwr.training import cases
 
 LABELS = ("0", "C", "c", "L", "l")
 

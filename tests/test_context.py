@@ -1,11 +1,11 @@
-"""hwr/context.py: what the neighbours in a line say of a character."""
+"""hwr/reading/context.py: what the neighbours in a line say of a character."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hwr import context
 from hwr.config import DIGITS, LOWER, UPPER
+from hwr.reading import context
 
 LABELS = DIGITS + UPPER + LOWER
 MANNER = context.manner(LABELS)

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hwr import data, leakage, sources
 from hwr.config import ModelConfig, UserError
-from hwr.data import InkSet
-from hwr.image import fit, fit_ink
-from hwr.strokes import draw
+from hwr.data import inkset as data
+from hwr.data import leakage, sources
+from hwr.data.inkset import InkSet
+from hwr.ink.preprocess import fit, fit_ink
+from hwr.ink.strokes import draw
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 MODEL = ModelConfig(labels=(), image_size=32)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hwr import Recognizer, engine
-from hwr.model import features_of, fused
-from hwr.parity import PICTURES, pictures
+from hwr import Recognizer
+from hwr.export.parity import PICTURES, pictures
+from hwr.model import engine
+from hwr.model.resnet import features_of, fused
 from tests.test_fused import NETWORKS, TINY, lively
 
 TRANSLATED = [*NETWORKS[:3], NETWORKS[4], NETWORKS[10]]

@@ -9,11 +9,15 @@ import pytest
 import torch
 from sklearn import metrics as oracle
 
-from hwr import UserError, corruptions, data, evaluation, hub, measures, metrics
+from hwr import UserError, metrics
 from hwr.config import ModelConfig
-from hwr.data import InkSet
-from hwr.measures import Answers, Measures
-from hwr.model import build
+from hwr.data import inkset as data
+from hwr.data.inkset import InkSet
+from hwr.evaluation import corruptions, measures
+from hwr.evaluation import report as evaluation
+from hwr.evaluation.measures import Answers, Measures
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 LABELS = ("0", "1", "2", "<script>x</script>")

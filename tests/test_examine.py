@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hwr import examine
 from hwr.config import ModelConfig
-from hwr.data import InkSet
-from hwr.prepare import Sets
+from hwr.data.inkset import InkSet
+from hwr.training import calibrate as examine
+from hwr.training.datasets import Sets
 
 TINY = ModelConfig(labels=("0", "1"), image_size=8)
 

@@ -16,10 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 import hwr
-from hwr import Recognizer, export, export_int8, export_onnx, export_torch, hub, parity
+from hwr import Recognizer
 from hwr.config import ModelConfig, UserError
-from hwr.image import fit_ink, to_ink, to_tensor
-from hwr.model import build
+from hwr.export import export, parity
+from hwr.export import int8 as export_int8
+from hwr.export import onnx as export_onnx
+from hwr.export import torch as export_torch
+from hwr.hub import transfer as hub
+from hwr.ink.preprocess import fit_ink, to_ink, to_tensor
+from hwr.model.resnet import build
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hwr import checkpoint, records
+from hwr.training import checkpoint, records
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = os.environ | {"OMP_NUM_THREADS": "1"}  # sums in another order would be other sums

@@ -19,10 +19,13 @@ from hub_server import Hub, status
 from numpy.typing import NDArray
 from PIL import Image
 
-from hwr import Recognizer, UserError, data, feedback, quota, sources
+from hwr import Recognizer, UserError
 from hwr.config import ModelConfig
-from hwr.feedback import Feedback
-from hwr.image import fit, to_ink
+from hwr.data import inkset as data
+from hwr.data import sources
+from hwr.ink.preprocess import fit, to_ink
+from page import feedback, quota
+from page.feedback import Feedback
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 CONFIG = ModelConfig(labels=())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwr.config import ModelConfig
-from hwr.model import build, features_of, fused
+from hwr.model.resnet import build, features_of, fused
 
 TINY = {"in_chans": 1, "channels": [8, 8, 16, 16]}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [

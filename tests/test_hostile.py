@@ -20,8 +20,8 @@ from benchmarks.hostile import arrays as odd_arrays
 from benchmarks.hostile import pictures
 from benchmarks.hostile.running import Case, Tally, run, watched
 from hwr import Recognizer, UserError
-from hwr.image import fit, to_ink
-from hwr.picture import FORMATS, MAX_LAYERS, MAX_LENGTH, reduced
+from hwr.ink.picture import FORMATS, MAX_LAYERS, MAX_LENGTH, reduced
+from hwr.ink.preprocess import fit, to_ink
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=150)
 

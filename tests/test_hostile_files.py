@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from benchmarks.hostile import datasets, models
 from benchmarks.hostile.running import run, watched
-from hwr import data, hub, sources, verify
 from hwr.config import DIGITS, ModelConfig, UserError
-from hwr.model import build
+from hwr.data import inkset as data
+from hwr.data import sources
+from hwr.hub import transfer as hub
+from hwr.model import verify
+from hwr.model.resnet import build
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=150)
 

@@ -17,8 +17,8 @@ import app
 from benchmarks.hostile import visits, words
 from benchmarks.hostile.running import Refusal, run
 from hwr import UserError, cli
-from hwr.image import to_ink
-from hwr.options import TrainConfig
+from hwr.ink.preprocess import to_ink
+from hwr.training.options import TrainConfig
 from page import limits, received
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=20)

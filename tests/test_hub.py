@@ -12,9 +12,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from hwr import hub
 from hwr.config import ModelConfig, UserError
-from hwr.model import build
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 

@@ -16,14 +16,14 @@ import pytest
 from hub_server import Hub, status
 from PIL import Image
 
-from hwr import hub_data, hub_files, sources
 from hwr.config import UserError
+from hwr.data import hub_data, hub_files, sources
 
 ROOT = Path(__file__).parents[1]
 READER = """
 import json, sys
 from pathlib import Path
-from hwr import sources
+from hwr.data import sources
 from hwr.config import UserError
 for line in sys.stdin:
     try:

@@ -15,9 +15,11 @@ import torch
 from hub_server import Hub, corrupt, hang, reset, slow, status, truncate
 from huggingface_hub import constants, file_download
 
-from hwr import Recognizer, UnavailableError, UserError, card, hub
+from hwr import Recognizer, UnavailableError, UserError
 from hwr.config import ModelConfig
-from hwr.model import build
+from hwr.hub import card
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 REPO = "owner/model"

@@ -15,10 +15,10 @@ from conftest import served
 from gradio_client import Client
 from hub_server import Hub, hang, slow
 
-from hwr import hub
 from hwr.config import ModelConfig
-from hwr.feedback import Feedback
-from hwr.model import build
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
+from page.feedback import Feedback
 
 ROOT = Path(__file__).parents[1]
 REPO = "owner/model"
@@ -27,7 +27,7 @@ TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_ch
 READ = """
 import hashlib, json, sys, torch
 from pathlib import Path
-from hwr import hub
+from hwr.hub import transfer as hub
 found = hub.pull("owner/model")
 model, config = hub.load(found.folder)
 x = torch.linspace(-1, 1, 2048).view(2, 1, 32, 32)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hwr.config import ModelConfig, UserError
-from hwr.image import fit_ink, to_ink, to_tensor
-from hwr.sources import SAMPLE_DIR
-from hwr.strokes import draw
+from hwr.data.sources import SAMPLE_DIR
+from hwr.ink.preprocess import fit_ink, to_ink, to_tensor
+from hwr.ink.strokes import draw
 
 SIZE, FRACTION = 48, 0.8
 SEVEN = [np.array([(60, 70), (190, 70), (110, 220)])]

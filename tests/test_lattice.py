@@ -1,9 +1,10 @@
-"""hwr/lattice.py: which runs of pieces are characters."""
+"""hwr/reading/lattice.py: which runs of pieces are characters."""
 
 import numpy as np
 
-from hwr import lattice, segment, strokes
-from hwr.segment import Joint, Line
+from hwr.ink import strokes
+from hwr.reading import lattice, segment
+from hwr.reading.segment import Joint, Line
 
 
 def test_the_cheapest_way_covers_every_piece_once() -> None:

@@ -1,8 +1,8 @@
-"""hwr/lines.py: which strokes stand in one line."""
+"""hwr/reading/lines.py: which strokes stand in one line."""
 
 import numpy as np
 
-from hwr.lines import in_lines
+from hwr.reading.lines import in_lines
 
 
 def rows(*boxes: tuple[int, int, int, int]) -> list[list[int]]:

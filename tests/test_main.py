@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwr import hub
+from hwr.hub import transfer as hub
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwr import naming
+from hwr import labels as naming
 from hwr.config import OTHER, UserError
-from hwr.hub_files import SPLITS
+from hwr.data.hub_files import SPLITS
 
 LABELS = [
     "7",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from huggingface_hub import errors
 
-from hwr import network
 from hwr.config import UserError
-from hwr.network import TransportError, UnavailableError
+from hwr.hub import network
+from hwr.hub.network import TransportError, UnavailableError
 
 
 class Response:

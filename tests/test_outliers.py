@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hwr.config import OTHER
-from hwr.image import fit_ink
-from hwr.outliers import HELD_OUT, KINDS, TRAINED, Material, source, symbols
-from hwr.sources import SAMPLE_DIR, read
-from hwr.strokes import sketch
+from hwr.data.outliers import HELD_OUT, KINDS, TRAINED, Material, source, symbols
+from hwr.data.sources import SAMPLE_DIR, read
+from hwr.ink.preprocess import fit_ink
+from hwr.ink.strokes import sketch
 
 SIZE, FRACTION = 48, 0.8
 BAR = fit_ink(sketch([np.array([(0, 0), (0, 9)])], np.random.default_rng(0)), SIZE, FRACTION)

@@ -9,9 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hwr import Recognizer, UserError, outliers, personal, sources, strokes
+from hwr import Recognizer, UserError, personal
 from hwr.config import OTHER
-from hwr.image import fit
+from hwr.data import outliers, sources
+from hwr.ink import strokes
+from hwr.ink.preprocess import fit
 from hwr.personal import Sample
 
 PENS = Path(__file__).parent / "data" / "pens.npz"

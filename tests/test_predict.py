@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwr import Recognizer, UserError, batch, rows
-from hwr.strokes import draw
+from hwr import Recognizer, UserError, rows
+from hwr import predict as batch
+from hwr.ink.strokes import draw
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 HOSTILE = ('=a,"b.png', "line\nfeed\x1b[2J.png", "'quoted' \\ name.png", "ü ß.png")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from hwr import records
+from hwr.training import records
 
 ROOT = Path(__file__).parents[1]
 COUNT = """
 import torch
 from accelerate import Accelerator
 from hwr.config import ModelConfig
-from hwr.labelled import BATCH, Labelled, predict
+from hwr.evaluation.inference import BATCH, Labelled, predict
 
 world = Accelerator(cpu=True)
 n = 3 * BATCH + 7

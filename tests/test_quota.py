@@ -2,9 +2,9 @@
 
 import pytest
 
-from hwr import quota
 from hwr.config import UserError
-from hwr.quota import Limits, Quota
+from page import quota
+from page.quota import Limits, Quota
 
 
 def test_what_was_taken_counts_for_a_while() -> None:

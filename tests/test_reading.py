@@ -1,4 +1,4 @@
-"""hwr/reading.py and Recognizer.read: several characters, drawn and of real pens."""
+"""hwr/reading/read.py and Recognizer.read: several characters, drawn and of real pens."""
 
 import time
 from pathlib import Path
@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hwr import Recognizer, UserError, reading, sources, strokes, views
+from hwr import Recognizer, UserError
 from hwr.config import Alphabet
-from hwr.picture import Gray
+from hwr.data import sources
+from hwr.ink import strokes
+from hwr.ink.picture import Gray
+from hwr.reading import read as reading
+from hwr.reading import views
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 Shape = list[list[tuple[float, float]]]

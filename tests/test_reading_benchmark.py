@@ -1,4 +1,4 @@
-"""hwr/composing.py and benchmarks/reading.py: several characters of one hand, and how often they are read."""
+"""hwr/data/composing.py and benchmarks/reading.py: several characters of one hand, and how often they are read."""
 
 import json
 from dataclasses import dataclass
@@ -11,9 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import photos, reading
-from hwr import Recognizer, composing, hub, sources
-from hwr.composing import Composed, Gap
+from hwr import Recognizer
 from hwr.config import DIGITS, LOWER, UPPER, UserError
+from hwr.data import composing, sources
+from hwr.data.composing import Composed, Gap
+from hwr.hub import transfer as hub
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 LETTERS = UPPER + LOWER

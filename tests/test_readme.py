@@ -33,12 +33,6 @@ def test_the_space_installs_a_gradio_that_the_requirements_allow() -> None:
     assert gradio.specifier.contains(front["sdk_version"])
 
 
-def test_the_tree_has_a_line_for_every_module() -> None:
-    tree = README.split("## What is where")[1]
-    for path in [*(ROOT / "hwr").glob("*.py"), ROOT / "app.py", ROOT / "train.py"]:
-        assert re.search(rf"^\s*{re.escape(path.name)}\s+\S", tree, re.MULTILINE), path.name
-
-
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_links_lead_somewhere(name: str) -> None:
     assert (ROOT / name).exists()

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from hwr import Recognizer, UserError, metrics, outliers, sources, strokes
+from hwr import Recognizer, UserError, metrics
 from hwr.config import OTHER, UPPER, Alphabet
+from hwr.data import outliers, sources
+from hwr.ink import strokes
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 SIZES = (100, 280, 700, 2000)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hwr import records
 from hwr.config import UserError
-from hwr.records import Records
+from hwr.training import records
+from hwr.training.records import Records
 
 DATA = [{"name": "sample", "split": "train", "samples": 500, "classes": 62}]
 
@@ -220,7 +220,7 @@ def test_a_missing_tensorboard_costs_only_the_curves(tmp_path: Path, monkeypatch
 
 
 def test_tensorboard_is_not_imported_before_the_first_epoch() -> None:
-    script = "import sys, hwr.records; print(*[m for m in sys.modules if m.split('.')[0] == 'tensorboard'])"
+    script = "import sys, hwr.training.records; print(*[m for m in sys.modules if m.split('.')[0] == 'tensorboard'])"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == []

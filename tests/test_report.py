@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from hwr.report import DPI, SIZE, TRAINING, VALIDATION, best_epoch, learning_curves
+from hwr.evaluation.curves import DPI, SIZE, TRAINING, VALIDATION, best_epoch, learning_curves
 
 
 def history(epochs: int) -> list[dict[str, float]]:
@@ -113,7 +113,7 @@ def test_the_best_epoch_is_that_of_the_best_accuracy_and_then_of_the_lower_loss(
 
 
 def test_pyplot_and_its_global_state_are_not_loaded() -> None:
-    script = "import sys, hwr.report; print('matplotlib.pyplot' in sys.modules)"
+    script = "import sys, hwr.evaluation.curves; print('matplotlib.pyplot' in sys.modules)"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == ["False"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwr import Recognizer, UserError, strokes
-from hwr.picture import Gray
+from hwr import Recognizer, UserError
+from hwr.ink import strokes
+from hwr.ink.picture import Gray
 from hwr.saliency import GRID, erased, occlusion
 
 TAIL = [(175, 170), (215, 225)]  # pixels: what makes a Q of an O

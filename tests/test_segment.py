@@ -1,11 +1,12 @@
-"""hwr/segment.py: ink in pieces, lines from top to bottom, pieces from left to right."""
+"""hwr/reading/segment.py: ink in pieces, lines from top to bottom, pieces from left to right."""
 
 import cv2
 import numpy as np
 import pytest
 
-from hwr import segment, strokes
-from hwr.picture import Gray
+from hwr.ink import strokes
+from hwr.ink.picture import Gray
+from hwr.reading import segment
 
 ONE = [[(0, 0), (0, 80)]]
 DOT = [[(0, -20)]]

@@ -19,13 +19,14 @@ from hub_server import Hub, reset, status
 from huggingface_hub import SpaceCard, constants
 from packaging.requirements import Requirement
 
-from hwr import UnavailableError, space
+from hwr import UnavailableError
 from hwr.config import UserError
+from hwr.hub import space
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "hf_" + "aBcD1234" * 4  # of the right form, and of nobody
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own uploads
-TRAINING = {"training", "data", "augment", "sources", "run", "strokes", "export", "space", "__main__"}
+TRAINING = ("hwr/data/", "hwr/evaluation/", "hwr/export/", "hwr/training/", "hwr/hub/space.py", "hwr/__main__.py")
 
 
 @pytest.fixture
@@ -50,13 +51,14 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_what_goes_up_is_what_the_page_needs(tree: Path) -> None:
     found = set(space.contents(tree))
-    modules = {Path(name).stem for name in found if name.startswith("hwr/") and name.endswith(".py")}
-    assert {"__init__", "recognizer", "hub", "image", "cli", "network"} <= modules
-    assert not modules & TRAINING
+    modules = {name for name in found if name.startswith("hwr/") and name.endswith(".py")}
+    needed = ("__init__", "recognizer", "hub/__init__", "hub/transfer", "ink/preprocess", "cli", "hub/network")
+    assert {f"hwr/{name}.py" for name in needed} <= modules
+    assert not any(name.startswith(TRAINING) for name in modules)
     page = {f"page/{path.name}" for path in (ROOT / "page").iterdir() if path.is_file()}
     assert found == {
         *{"app.py", "LICENSE", "README.md", "requirements.txt", "hwr/py.typed"},
-        *{f"hwr/{module}.py" for module in modules},
+        *modules,
         *{f"page/{path.name}" for path in (ROOT / "page").iterdir() if path.is_file()},
         *page,
         *{f"hwr/weights/{name}" for name in ("config.json", "model.safetensors", "README.md", "metrics.json")},
@@ -166,7 +168,7 @@ def test_front_matter_that_makes_no_space_is_refused(tree: Path, old: str, new: 
         space.contents(tree)
 
 
-@pytest.mark.parametrize("name", ["app.py", "hwr/hub.py", "LICENSE", "hwr/weights/metrics.json"])
+@pytest.mark.parametrize("name", ["app.py", "hwr/hub/transfer.py", "LICENSE", "hwr/weights/metrics.json"])
 def test_a_file_with_a_token_in_it_is_refused(tree: Path, name: str) -> None:
     with (tree / name).open("a") as file:
         file.write(f"\n# {TOKEN}\n")
@@ -230,7 +232,7 @@ def test_a_model_that_can_be_none_on_the_hub_is_refused(model: str, tmp_path: Pa
 
 
 def test_without_a_token_nothing_is_tried(monkeypatch: pytest.MonkeyPatch, tree: Path) -> None:
-    monkeypatch.setattr("hwr.network.get_token", lambda: None)
+    monkeypatch.setattr("hwr.hub.network.get_token", lambda: None)
     with pytest.raises(UserError, match=r"needs a token.*deploy-space me/page --model me/m@v1 --private$"):
         space.deploy("me/page", "me/m@v1", private=True, root=tree)
     with pytest.raises(UserError, match="needs a token"):
@@ -238,7 +240,7 @@ def test_without_a_token_nothing_is_tried(monkeypatch: pytest.MonkeyPatch, tree:
 
 
 def test_an_error_ends_with_the_command_that_finishes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("hwr.network.get_token", lambda: TOKEN)
+    monkeypatch.setattr("hwr.hub.network.get_token", lambda: TOKEN)
     with pytest.raises(UserError, match=r"clone .*python -m hwr deploy-space me/page$"):
         space.deploy("me/page", root=tmp_path)
 

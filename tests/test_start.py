@@ -11,10 +11,11 @@ import safetensors.torch
 import timm
 import torch
 
-from hwr import hub, start
 from hwr.config import ModelConfig, UserError
-from hwr.model import build
-from hwr.options import TrainConfig
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build
+from hwr.training import start
+from hwr.training.options import TrainConfig
 
 TINY = ModelConfig(labels=("a", "b", "c"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from hwr import composing, prepare, sources, strings
 from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig, UserError
-from hwr.options import TrainConfig
-from hwr.segment import pieces
+from hwr.data import composing, sources, strings
+from hwr.reading.segment import pieces
+from hwr.training import datasets as prepare
+from hwr.training.options import TrainConfig
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 MODEL = ModelConfig((*DIGITS, *UPPER, *LOWER, OTHER))

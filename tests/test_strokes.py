@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hwr.strokes import THICK, THIN, draw, place, random_width, sketch
+from hwr.ink.strokes import THICK, THIN, draw, place, random_width, sketch
 
 LINE = [np.array([(20.0, 50.0), (80.0, 50.0)])]
 

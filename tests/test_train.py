@@ -16,9 +16,12 @@ import pytest
 from PIL import Image
 
 import train
-from hwr import Recognizer, cli, evaluation, hub, sources
-from hwr.options import TrainConfig
-from hwr.recipes import RECIPES
+from hwr import Recognizer, cli
+from hwr.data import sources
+from hwr.evaluation import report as evaluation
+from hwr.hub import transfer as hub
+from hwr.training.options import TrainConfig
+from hwr.training.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 SMALL = [

@@ -14,16 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
-from hwr import average, checkpoint, data, devices, hub, metrics, records, start, training
-from hwr.augment import Augmentation, mix
+from hwr import metrics
 from hwr.config import OTHER, ModelConfig, UserError
-from hwr.data import InkSet
-from hwr.labelled import Labelled, predict
-from hwr.model import build, count_parameters, freeze, open_stages
-from hwr.objective import Objective
-from hwr.options import TrainConfig
-from hwr.run import Run, Weights
-from hwr.sampling import draw
+from hwr.data import inkset as data
+from hwr.data.inkset import InkSet
+from hwr.evaluation import devices
+from hwr.evaluation.inference import Labelled, predict
+from hwr.hub import transfer as hub
+from hwr.model.resnet import build, count_parameters, freeze, open_stages
+from hwr.training import average, checkpoint, records, start
+from hwr.training import fit as training
+from hwr.training.augment import Augmentation, mix
+from hwr.training.loss import Objective
+from hwr.training.options import TrainConfig
+from hwr.training.sampling import draw
+from hwr.training.trainer import Run, Weights
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 STILL = {

@@ -1,12 +1,12 @@
-"""hwr/views.py: a second look at doubtful characters."""
+"""hwr/reading/views.py: a second look at doubtful characters."""
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hwr import views
-from hwr.picture import Gray
+from hwr.ink.picture import Gray
+from hwr.reading import views
 
 SIZE = 64
 

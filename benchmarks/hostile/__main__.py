@@ -19,7 +19,7 @@ from benchmarks import serving
 from benchmarks.hostile import arrays, datasets, models, pictures, visits, words
 from benchmarks.hostile.running import Case, Tally, peak_memory, run
 from hwr import Recognizer, cli
-from hwr.image import to_ink
+from hwr.ink.preprocess import to_ink
 
 SHARES = {"pictures": 0.4, "arrays": 0.15, "npz": 0.1, "models": 0.05, "command lines": 0.05, "requests": 0.03}
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.hostile.mutation import mutated
 from benchmarks.hostile.running import Case
-from hwr import data, sources
 from hwr.config import ModelConfig
+from hwr.data import inkset as data
+from hwr.data import sources
 
 Arrays = dict[str, NDArray[Any]]
 CONFIG = ModelConfig(labels=(), image_size=16)

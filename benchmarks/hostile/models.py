@@ -16,9 +16,11 @@ import torch
 from benchmarks.hostile.mutation import mutated, mutated_json
 from benchmarks.hostile.pictures import check_answer
 from benchmarks.hostile.running import Case
-from hwr import Recognizer, hub, verify
+from hwr import Recognizer
 from hwr.config import DIGITS, ModelConfig, is_label
-from hwr.model import build
+from hwr.hub import transfer as hub
+from hwr.model import verify
+from hwr.model.resnet import build
 
 TINY = ModelConfig(DIGITS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 WHOLE = 10  # of the mutated configs one in so many is loaded with its weights, which takes longer

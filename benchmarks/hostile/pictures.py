@@ -17,9 +17,9 @@ from PIL import Image
 from benchmarks.hostile.mutation import EDGES, mutated
 from benchmarks.hostile.running import Case
 from hwr import Recognizer
-from hwr.image import fit
-from hwr.picture import MAX_PIXELS
-from hwr.reading import Reading
+from hwr.ink.picture import MAX_PIXELS
+from hwr.ink.preprocess import fit
+from hwr.reading.read import Reading
 
 MOST_MEMORY = 1280  # MiB for the largest picture that is read; WebP's decoder takes 1 GiB of it
 BLOCK = 2**20  # bytes

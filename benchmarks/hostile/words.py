@@ -14,8 +14,8 @@ from unittest.mock import patch
 from benchmarks.hostile.running import Case, Refusal
 from hwr import __main__ as commands
 from hwr import cli
-from hwr.options import TrainConfig
-from hwr.recipes import RECIPES
+from hwr.training.options import TrainConfig
+from hwr.training.recipes import RECIPES
 
 TRAIN = (
     *("--data sample mnist --epochs 3 --lr 0.001 --weights 1 2 --out runs/a", "--recipe fast", "--help"),

@@ -1,0 +1,1 @@
+"""A name on the command line to labelled ink."""

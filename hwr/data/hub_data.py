@@ -1,0 +1,199 @@
+"""Datasets of the Hugging Face Hub: folders of pictures, and parquet as `datasets` writes it. Nothing there is run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import warnings
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from huggingface_hub import metadata_load
+from PIL import Image
+
+from hwr.config import UserError
+from hwr.data.hub_files import METADATA, Dataset, Split, class_of, fetch, require_pyarrow, split_of
+from hwr.ink.picture import FORMATS, MAX_PIXELS
+
+ROWS = 1000  # of a parquet file, decompressed at once
+IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img"), ("label", "labels", "character")
+
+
+class Labelled(NamedTuple):
+    """Pictures with the name of each one's class; ``picture(i)`` is decoded when it is asked for."""
+
+    name: str
+    picture: Callable[[int], Image.Image]
+    labels: list[str]
+
+
+def read(name: str, split: Split) -> Labelled:
+    """A split of a dataset named as in FORM, at one commit, which becomes part of its name.
+
+    What files and folders are called says which split they are. Those of no split are "train"; where none is of any,
+    they are "test" as well. Raises UserError for what is missing, of another form, damaged, or above MAX_BYTES, and
+    UnavailableError where neither the Hub nor a copy of the split is there.
+    """
+    data = fetch(name, split)
+    parquet = any(path.endswith(".parquet") for path in data.paths)
+    picture, labels = _parquet(data) if parquet else _folders(data)
+    return Labelled(f"{data.repo}@{data.commit[:7]}", picture, labels)
+
+
+# --- folders ---
+
+
+def _folders(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
+    """Pictures in class folders, or all that the metadata name."""
+    described = [path for path in data.paths if PurePosixPath(path).name in METADATA]
+    pictures = [path for path in data.paths if path not in described and path != "README.md"]
+    if described:
+        rows = dict(row for path in described for row in _metadata(data, path, frozenset(pictures)))
+    else:
+        rows = {path: class_of(path, data.under) for path in pictures}
+    if not rows:
+        raise UserError(f"{data.repo}: {', '.join(described)} name no pictures of the {data.split} split")
+    paths = list(rows)
+    return lambda i: _decode((data.root / paths[i]).read_bytes(), f"{data.repo}: {paths[i]}"), list(rows.values())
+
+
+def _metadata(data: Dataset, path: str, pictures: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """(path of a picture, name of its class) for each row that is of this split."""
+    folder = PurePosixPath(path).parent
+    for number, row in enumerate(_rows(data, path), 1):
+        where = f"{data.repo}: {path}, row {number}"
+        label = next((key for key in LABEL_COLUMNS if key in row), None)
+        if "file_name" not in row or label is None:
+            raise UserError(f"{where} lacks file_name or {', '.join(LABEL_COLUMNS)}: it has {', '.join(map(str, row))}")
+        picture = str(folder / str(row["file_name"]))
+        if picture in pictures:
+            yield picture, _named(row[label], _readme_names(data, label), where)
+        elif split_of(picture, data.under) in ("", data.split):
+            raise UserError(f"{where} names {row['file_name']}, which is no picture of this repository")
+
+
+def _rows(data: Dataset, path: str) -> list[dict[str, Any]]:
+    try:
+        with (data.root / path).open(encoding="utf-8-sig", newline="") as file:
+            rows: Any = csv.DictReader(file) if path.endswith(".csv") else map(json.loads, filter(str.strip, file))
+            return [dict(row) for row in rows]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{data.repo}: {path} cannot be read: {error}") from None
+
+
+def _decode(content: bytes | None, where: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked just below
+            image = Image.open(BytesIO(content or b""), formats=FORMATS)
+        if image.width * image.height <= MAX_PIXELS:
+            image.load()
+            return image
+    except Exception:  # on crafted or cut-off files Pillow's decoders raise whatever they stumble over
+        raise UserError(f"{where} is no picture that can be read ({', '.join(FORMATS)}), or damaged") from None
+    raise UserError(f"{where} is too large: {image.width} x {image.height}; at most {MAX_PIXELS / 1e6:.0f} megapixels")
+
+
+# --- parquet ---
+
+
+def _parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
+    """Encoded pictures are kept as they are in the files, so that memory holds no more than they do."""
+    batches, places, starts, labels = [], [], [], list[str]()
+    for path in filter(lambda path: path.endswith(".parquet"), data.paths):
+        for first, pictures, values in _batches(data, path):
+            batches.append(pictures)
+            places.append((path, first))
+            starts.append(len(labels))
+            labels += values
+    if not labels:
+        raise UserError(f"{data.repo}: its {data.split} split has no rows")
+
+    def picture(i: int) -> Image.Image:
+        batch = bisect_right(starts, i) - 1
+        path, first = places[batch]
+        row = i - starts[batch]
+        return _decode(batches[batch][row].as_py(), f"{data.repo}: {path}, row {first + row + 1}")
+
+    return picture, labels
+
+
+def _batches(data: Dataset, path: str) -> Iterator[tuple[int, Any, list[str]]]:
+    """(first row, pictures, names of their classes), a part of a file at a time."""
+    pa = require_pyarrow()
+    where, first = f"{data.repo}: {path}", 0
+    try:
+        with pa.parquet.ParquetFile(data.root / path) as file:
+            image, label, names = _columns(data, file.schema_arrow, where)
+            for batch in file.iter_batches(ROWS, columns=[image, label]):
+                pictures, values = batch.column(image), batch.column(label).to_pylist()
+                pictures = pictures.field("bytes") if pa.types.is_struct(pictures.type) else pictures
+                yield first, pictures, [_named(v, names, f"{where}, row {first + i}") for i, v in enumerate(values, 1)]
+                first += len(values)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{where} cannot be read as parquet: {' '.join(str(error).split())}") from None
+
+
+def _columns(data: Dataset, schema: Any, where: str) -> tuple[str, str, tuple[str, ...]]:
+    """The columns of pictures and of labels, and the names that integers among the labels stand for."""
+    types = require_pyarrow().types
+    images = [field.name for field in schema if _holds_pictures(types, field.type)]
+    image = next((name for name in IMAGE_COLUMNS if name in images), next(iter(images), None))
+    label = next((name for name in LABEL_COLUMNS if name in schema.names), None)
+    if image is None or label is None:
+        wanted = f"labels: {', '.join(LABEL_COLUMNS)}" if image else "encoded pictures"
+        raise UserError(f"{where} has no column of {wanted}; it has {', '.join(schema.names)}")
+    kind = schema.field(label).type
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    if not (types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind)):
+        raise UserError(f"{where}: {label} is {kind}: expected strings, or integers with names")
+    return image, label, _schema_names(schema, label) or _readme_names(data, label)
+
+
+def _holds_pictures(types: Any, kind: Any) -> bool:
+    if types.is_struct(kind):
+        return any(field.name == "bytes" and _holds_pictures(types, field.type) for field in kind)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+# --- names of classes ---
+
+
+def _named(value: Any, names: tuple[str, ...], where: str) -> str:
+    """A label as a class: itself, or an integer's name. Without names, 7 may be "7", "H" or "G": nothing is guessed."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
+        return names[value]
+    known = f"0 to {len(names) - 1}" if names else "integers only with names (class_label in README.md's dataset_info)"
+    raise UserError(f"{where}: label {value!r} of type {type(value).__name__}: expected strings, or {known}")
+
+
+def _schema_names(schema: Any, column: str) -> tuple[str, ...]:
+    """ClassLabel's names, as `datasets` keeps them in the schema of what it writes."""
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return _strings(features[column]["names"])
+    return ()
+
+
+def _readme_names(data: Dataset, column: str) -> tuple[str, ...]:
+    """Those in README.md's front matter; of several configurations, the one of these files, or all that agree."""
+    found = set()
+    with suppress(Exception):  # a card that is none: YAML's own errors among others
+        card: Any = metadata_load(data.root / "README.md")
+        infos = card["dataset_info"] if isinstance(card["dataset_info"], list) else [card["dataset_info"]]
+        folders = {part for path in data.paths for part in PurePosixPath(path).parts}
+        for info in [i for i in infos if i.get("config_name") in folders] or infos:
+            kinds = [feature["dtype"] for feature in info["features"] if feature["name"] == column]
+            found |= {_strings(kind["class_label"]["names"]) for kind in kinds if isinstance(kind, dict)}
+    return found.pop() if len(found) == 1 else ()
+
+
+def _strings(names: list[Any] | dict[Any, Any]) -> tuple[str, ...]:
+    """A list, or a mapping from "0", "1", ... on."""
+    return tuple(map(str, names if isinstance(names, list) else (names[key] for key in sorted(names, key=int))))

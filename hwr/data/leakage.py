@@ -1,0 +1,90 @@
+"""Near-duplicates of test pictures in training data: found, counted, removed.
+
+MNIST, QMNIST and EMNIST are cut from the same NIST forms, so a test digit of one may train the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwr.data.downloads import Target
+from hwr.data.inkset import InkSet
+
+CORRELATION = 0.97  # of two fitted pictures from which they may be the same: the fit has aligned them
+CERTAIN = 0.995  # ... and from which they are
+NEAREST = 5  # pictures that may be a test picture's copy: straight bars all look alike, and only one can be it
+COLLECTIONS = ("emnist", "mnist")  # each cut from the forms once, by one program: a copy would be equal to the bit
+SIDE = 24  # pixels: pictures are compared at this size, where differences of resampling are gone
+ROWS = 8192  # of each matrix in a product: 256 MiB of correlations at a time
+
+
+def remove(sets: list[InkSet], tests: list[InkSet]) -> tuple[list[InkSet], dict[str, int]]:
+    """Training sets without near-duplicates of the tests, and how many pictures each test set cost.
+
+    Drawn trajectories are no copies of scans: they are left in. Look-alikes go with the copies where both are bars,
+    and an I would pass for likelier than a 1: what is left is seen oftener.
+    """
+    removed: dict[str, int] = {}
+    for test in tests:
+        clean = [s if s.drawn or test.drawn else s.thinned(~near_duplicates(s, test)) for s in sets]
+        removed[test.name] = sum(map(len, sets)) - sum(map(len, clean))
+        sets = clean
+    return sets, removed
+
+
+def near_duplicates(ink: InkSet, test: InkSet) -> NDArray[np.bool_]:
+    """Which pictures of ``ink`` are copies of one of ``test``: bool (N,).
+
+    Those of its class that correlate with it by more than CERTAIN, and of those above CORRELATION its NEAREST.
+    Within one of COLLECTIONS the first alone count. Both sets are fitted ink: place and size no longer differ.
+    """
+    nearest = 0 if _collection(ink) and _collection(ink) == _collection(test) else NEAREST
+    trained, tested = _signatures(ink.images), _signatures(test.images)
+    found = torch.zeros(len(ink), dtype=torch.bool)
+    for mine, theirs in _same_class(ink, test):
+        for some in theirs.split(ROWS):
+            found[mine[_near(trained[mine], tested[some], nearest)]] = True
+    return found.numpy()
+
+
+def _near(trained: torch.Tensor, tested: torch.Tensor, nearest: int) -> torch.Tensor:
+    """Rows of signatures (N, D) that are as near to any of (M, D) as a copy."""
+    closeness = torch.cat([rows @ tested.T for rows in trained.split(ROWS)])
+    near = (closeness > CERTAIN).any(1)
+    best = closeness.topk(min(nearest, len(trained)), dim=0)
+    near[best.indices[best.values > CORRELATION]] = True
+    return near.nonzero()[:, 0]
+
+
+def _same_class(ink: InkSet, test: InkSet) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The samples of both sets, as indices, that may be of one class: an unknown case is either."""
+    for label, names in _targets(ink):
+        theirs = [other for other, others in _targets(test) if not set(names).isdisjoint(others)]
+        if theirs:
+            yield (
+                torch.from_numpy(np.flatnonzero(ink.labels == label)),
+                torch.from_numpy(np.flatnonzero(np.isin(test.labels, theirs))),
+            )
+
+
+def _targets(ink: InkSet) -> list[tuple[int, Target]]:
+    """The targets that have samples."""
+    return [(label, ink.targets[label]) for label in np.unique(ink.labels).tolist()]
+
+
+def _collection(ink: InkSet) -> str:
+    """Which of COLLECTIONS a set belongs to, by its name; empty for any other."""
+    return next((name for name in COLLECTIONS if ink.name.lower().startswith(name)), "")
+
+
+def _signatures(images: NDArray[np.uint8]) -> torch.Tensor:
+    """Pictures as unit vectors without their mean, float32 (N, SIDE * SIDE): a dot product is a correlation."""
+    small = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in images])
+    flat = torch.from_numpy(small).flatten(1).float()
+    flat -= flat.mean(1, keepdim=True)
+    return torch.nn.functional.normalize(flat, dim=1)

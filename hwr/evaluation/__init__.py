@@ -1,0 +1,1 @@
+"""A model on test sets: numbers, pictures, one report."""

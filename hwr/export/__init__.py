@@ -1,0 +1,1 @@
+"""The weights for other runtimes, each proven equal."""

@@ -1,0 +1,1 @@
+"""Files and commits on the Hugging Face Hub: pull, push, model card, Space."""

@@ -1,0 +1,273 @@
+"""The model card, written from measured metrics: card.md filled in, with metadata that the Hub can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from hwr.config import LOWER, OTHER, UPPER, ModelConfig
+from hwr.hub import origins
+
+TEMPLATE = Path(__file__).with_name("card.md")
+FOLDER, NAME = "path/to/this/folder", "hwr"  # in the examples and the metadata, until the repository has a name
+LISTED = 200  # classes named at most
+
+ATTRIBUTION = {
+    "mnist": "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0",
+    "emnist": "EMNIST (Cohen, Afshar, Tapson and van Schaik 2017), from NIST Special Database 19, public domain",
+    "sample": "a sample of EMNIST (Cohen et al. 2017), from NIST Special Database 19, public domain",
+    "unipen": "UNIPEN train_r01_v07 (Guyon et al. 1994), Zenodo record 1195803, CC BY 4.0; the README of its "
+    "original CD speaks of research use",
+    "pendigits": "Pen-Based Recognition of Handwritten Digits (Alpaydin and Alimoglu 1996), UCI, CC BY 4.0",
+    "usps": "USPS (Hull 1994)",
+    "qmnist": "QMNIST (Yadav and Bottou 2019), BSD",
+    "kmnist": "KMNIST (Clanuwat et al. 2018), CC BY-SA 4.0",
+    "svhn": "SVHN (Netzer et al. 2011), non-commercial use",
+    "cifar10": "CIFAR-10 (Krizhevsky 2009)",
+}
+LICENSE = "apache-2.0"  # of weights that come from nothing but data whose licence is known and forbids no use:
+FREE = frozenset({"mnist", "emnist", "sample", "unipen", "pendigits", "qmnist", "kmnist"})
+NIST = "employees of the U. S. Census Bureau and high-school students, early 1990s"
+HANDS: dict[str | None, str] = {
+    **dict.fromkeys(("mnist", "emnist", "sample", "qmnist"), NIST),
+    "unipen": "volunteers of several, mostly Western institutions and countries, early 1990s",
+    "pendigits": "44 writers, on a tablet",
+    "usps": "digits on envelopes of the U. S. mail",
+    "kmnist": "characters from old Japanese books",
+    "svhn": "no hands: house numbers in photos of streets",
+    "cifar10": "no hands: photos of animals and vehicles",
+    None: "not known to this card",
+}
+HUB_SET = re.compile(r"(?:hf://datasets/)?([\w.-]+/[\w.-]+)(?:@([\w.-]+))?(?:/.*)?", re.ASCII)
+HUB = {"mnist": "ylecun/mnist", "svhn": "ufldl-stanford/svhn", "cifar10": "uoft-cs/cifar10", "usps": "flwrlabs/usps"}
+BUNDLED = ("mnist", "emnist", "unipen")  # what hwr/weights was trained on, for those who start from it
+DRAWN = "scribbles drawn at random and symbols of the Hershey fonts (A. V. Hershey, U. S. National Bureau of Standards)"
+SETTINGS = (
+    *("data", "test", "init", "finetune", "teacher", "epochs", "batch_size", "optimizer", "lr"),
+    *("scheduler", "outliers", "strings", "mixup", "seed"),
+)
+
+SPECIAL = re.compile(  # what Markdown or HTML would read: markup; underscores, but not inside of words; links; lists
+    r"""[\\`*\[\]<>&|~#$!:@"'{}^=]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|\A(?:[-+]|\d(?=\d*[.)]))""", re.IGNORECASE
+)
+Rows = list[tuple[str, dict[str, Any]]]
+
+
+def write(
+    config: ModelConfig,
+    notes: dict[str, Any],
+    measured: dict[str, Any],
+    *,
+    repo: str = "",
+    license: str = "",  # noqa: A002  the Hub's word for it
+    onnx: bool = False,
+    plots: Sequence[str] = (),
+) -> str:
+    """The card of a model directory as Markdown, from its config, training notes and metrics.
+
+    ``repo`` is the "owner/name" that the examples load from. ``license`` is an identifier of the Hub; without one, here
+    or in the notes, weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: model.onnx
+    lies beside the card. ``plots``: names of pictures beside it.
+    """
+    chosen = license or str(notes.get("license", "")) or _default_license(notes)
+    card = ModelCard.from_template(
+        _metadata(config, notes, measured, chosen),
+        template_str=TEMPLATE.read_text(encoding="utf-8"),
+        folder=FOLDER,
+        onnx=onnx,
+        weights_license=inline(chosen) if chosen else "",
+        plots=[(inline(Path(name).stem.replace("_", " ")), quote(name)) for name in plots],
+        **_about_model(config),
+        **_about_measurements(measured),
+        **_about_training(notes),
+    )
+    return for_repository(str(card), repo) if repo else str(card)
+
+
+def for_repository(text: str, repo: str) -> str:
+    """A card with its examples loading from "owner/name" on the Hub; whatever else somebody wrote into it stays.
+
+    Raises ValueError for a name that the Hub would refuse.
+    """
+    validate_repo_id(repo)
+    local = f'"{FOLDER}/model.onnx"'
+    if local in text:
+        text = text.replace(
+            "import onnxruntime\n", "import onnxruntime\nfrom huggingface_hub import hf_hub_download\n", 1
+        )
+    text = text.replace(local, f'hf_hub_download("{repo}", "model.onnx")')
+    text = text.replace(f"local-dir:{FOLDER}", f"hf-hub:{repo}").replace(FOLDER, repo)
+    return text.replace(f"model-index:\n- name: {NAME}\n", f'model-index:\n- name: "{repo.rpartition("/")[2]}"\n', 1)
+
+
+def inline(text: object) -> str:
+    """Text from elsewhere (class names are names of folders) as one line that means nothing to Markdown and HTML."""
+    line = "".join(c if c.isprintable() else " " for c in str(text)).strip()
+    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line) or "(blank)"
+
+
+def attribution(source: str) -> str:
+    """Licence and origin of a known source; the name alone of any other."""
+    known = _known(source)
+    return f"{inline(source)}: {ATTRIBUTION[known]}" if known else inline(source)
+
+
+# --- metadata ---
+
+
+def _metadata(config: ModelConfig, notes: dict[str, Any], measured: dict[str, Any], license_id: str) -> ModelCardData:
+    results = list(_results(measured))
+    return ModelCardData(
+        license=license_id or None,
+        library_name="timm",
+        pipeline_tag="image-classification",
+        tags=["timm", "hwr", *(("handwriting", "handwriting-recognition", "ocr") if config.ink else ())],
+        datasets=list(dict.fromkeys(filter(None, map(_on_hub, _sources(notes))))) or None,
+        metrics=["accuracy"] if results else None,
+        model_name=NAME,
+        eval_results=results or None,
+    )
+
+
+def _results(measured: dict[str, Any]) -> Iterator[EvalResult]:
+    """Every figure. The Hub tells data sets apart by type, split and config alone: names of metrics say the rest."""
+    for way, rows in (("Recognizer", _through(measured)), ("end of training", _trained(measured))):
+        for name, found in rows:
+            error = found["calibration_error"]
+            yield _result(name, "accuracy", found["accuracy"], f"Accuracy, {name} ({way})")
+            yield _result(name, "expected_calibration_error", error, f"Expected calibration error, {name} ({way})")
+    for way, found in _rejections(measured):
+        yield _result("outliers", "rejection_rate", found["rejected"], f"Rejected of kinds held out ({way})")
+        for kind, share in found.get("by_kind", {}).items():
+            yield _result("outliers", "rejection_rate", share, f"Rejected of {kind} ({way})")
+        for name, share in found.get("accepted", {}).items():
+            yield _result(name, "acceptance_rate", share, f"Accepted of {name} ({way})")
+
+
+def _result(name: str, metric: str, value: float, described: str) -> EvalResult:
+    """``name`` up to a comma is the data set, as in "MNIST test, digits"."""
+    hub = HUB_SET.fullmatch(name)
+    slug = re.sub(r"\W+", "_", name.split(",")[0].lower()).strip("_") or "unnamed"
+    known = re.sub(r"_(train|test)$", "", slug)
+    return EvalResult(
+        task_type="image-classification",
+        dataset_type=hub[1] if hub else HUB.get(known, slug),
+        dataset_name=hub[1] if hub else known.upper() if known in HUB else slug.replace("_", " "),
+        dataset_revision=hub[2] if hub else None,
+        dataset_split=None if known not in HUB else "train" if slug.endswith("_train") else "test",
+        metric_type=metric,
+        metric_value=round(value, 6),
+        metric_name=re.sub(r"[<>\s]+", " ", described),
+    )
+
+
+def _on_hub(source: str) -> str | None:
+    hub = HUB_SET.fullmatch(source)
+    return hub[1] if hub else HUB.get(source)
+
+
+def _default_license(notes: dict[str, Any]) -> str:
+    """LICENSE where nothing came from weights or data of unknown or restricting licence."""
+    training = notes.get("training", {})
+    starts, teachers = ({*origins.listed(training.get(key))} for key in ("init", "teacher"))
+    ours = starts <= {"scratch", "bundled"} and teachers <= {"bundled"}
+    sources = [_known(source) for source in _sources(notes)]
+    return LICENSE if ours and sources and FREE.issuperset(sources) else ""
+
+
+# --- what the template says ---
+
+
+def _about_model(config: ModelConfig) -> dict[str, Any]:
+    characters = [label for label in config.labels if label != OTHER]
+    between = " " if all(len(label) == 1 for label in characters) else ", "
+    more = f" and {len(characters) - LISTED:,} more" if len(characters) > LISTED else ""
+    return {
+        "config": config,
+        "architecture": inline(config.architecture),
+        "size": config.image_size,
+        "side": round(config.ink_fraction * config.image_size),
+        "count": len(characters),
+        "labels": between.join(map(inline, characters[:LISTED])) + more,
+        "alphabets": {name: len(entries) for name, entries in config.alphabets().items()},
+        "ambiguous": {*"0O1lI"} <= {*config.labels},
+        "cased": any(u in config.labels and low in config.labels for u, low in zip(UPPER, LOWER, strict=True)),
+        "other": inline(OTHER) if OTHER in config.labels else "",
+    }
+
+
+def _about_measurements(measured: dict[str, Any]) -> dict[str, Any]:
+    recognizer = measured.get("recognizer", {})
+    versions = [f"{name} {version}" for name, version in recognizer.get("versions", {}).items()]
+    return {
+        "through": [(inline(name), found) for name, found in _through(measured)],
+        "trained": [(inline(name), found) for name, found in _trained(measured)],
+        "command": inline(recognizer.get("command", "")),
+        "conditions": inline(", ".join([*versions, recognizer.get("machine", "")])),
+        "validated": bool(measured.get("validation")),
+        "rejections": [
+            (way, found, _shares(found, "by_kind"), _shares(found, "accepted")) for way, found in _rejections(measured)
+        ],
+        "removed": {inline(name): n for name, n in measured.get("near_duplicates_removed", {}).items()},
+    }
+
+
+def _through(measured: dict[str, Any]) -> Rows:
+    return list(measured.get("recognizer", {}).get("results", {}).items())
+
+
+def _trained(measured: dict[str, Any]) -> Rows:
+    validation = {"validation": measured["validation"]} if measured.get("validation") else {}
+    return list((validation | measured.get("test", {})).items())
+
+
+def _rejections(measured: dict[str, Any]) -> Rows:
+    found = [("Recognizer", measured.get("recognizer", {})), ("end of training", measured)]
+    return [(way, figures["rejection"]) for way, figures in found if figures.get("rejection")]
+
+
+def _shares(found: dict[str, Any], key: str) -> str:
+    return ", ".join(f"{inline(name)} {share:.1%}" for name, share in found.get(key, {}).items())
+
+
+def _about_training(notes: dict[str, Any]) -> dict[str, Any]:
+    training = notes.get("training", {})
+    sources = _sources(notes)
+    hands = [f"{inline(source)}: {HANDS[_known(source)]}" for source in sources]
+    return {
+        "flags": _flags(training),
+        "before": _flags(notes.get("started_from", {})),
+        "degrees": training.get("degrees"),
+        "compared": training.get("dedupe", True),
+        "held_out": ", ".join(f"{len(ids)} of {inline(name)}" for name, ids in notes.get("held_out", {}).items()),
+        "hands": hands or ["not recorded"],
+        "data": [*map(attribution, sources or ["not recorded"]), *([DRAWN] if training.get("outliers") else [])],
+    }
+
+
+def _flags(training: dict[str, Any]) -> str:
+    """The settings that say most, as they were given to train.py."""
+    values = {name: training[name] for name in SETTINGS if training.get(name) not in (None, "", [], ())}
+    words = {name: value if isinstance(value, (list, tuple)) else [value] for name, value in values.items()}
+    return " ".join(f"--{name.replace('_', '-')} {' '.join(map(inline, value))}" for name, value in words.items())
+
+
+def _sources(notes: dict[str, Any]) -> list[str]:
+    """All data behind the weights: this training's, and what its start and its teacher had learnt from."""
+    training, before = notes.get("training", {}), notes.get("started_from", {})
+    named = origins.in_common([training, before])
+    shipped = BUNDLED if "bundled" in (*named["init"], *named["teacher"]) else ()
+    return [*named["data"], *(key for key in shipped if key not in map(_known, named["data"]))]
+
+
+def _known(source: str) -> str | None:
+    """The key of ATTRIBUTION that a source's name stands for: emnist-byclass and emnist_part.npz are EMNIST's."""
+    name = source.lower().removesuffix(".npz")
+    family = re.split("[-_]", name)[0]
+    return next((key for key in (name, family) if key in ATTRIBUTION and (key != "sample" or key == name)), None)

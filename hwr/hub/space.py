@@ -1,0 +1,236 @@
+"""The page on a Hugging Face Space: what it needs goes there in one commit, and nothing else does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from huggingface_hub import HfApi, SpaceCard, constants
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
+from hwr.config import UserError
+from hwr.hub import network, repository
+
+ROOT = Path(__file__).parents[2]
+APP, CARD, REQUIREMENTS = "app.py", "README.md", "requirements.txt"
+WEIGHTS = ("config.json", "model.safetensors", "README.md", "metrics.json")  # they answer while the Hub does not
+OURS = ("hwr", "page")  # folders of modules that the page may import
+LOOKS = ("page/style.css", "page/page.js", "page/head.html")  # what it reads beside them
+ALONGSIDE = (*LOOKS, "LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
+VARIABLE = "HWR_MODEL"
+LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
+
+OURS = ("hwr", "page")  # packages of the project
+ASSETS = (".css", ".html", ".js", ".png")  # of the page
+PACKAGES = {  # import name -> brought by
+    **dict.fromkeys(("gradio_client", "fastapi", "starlette"), "gradio"),
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+}
+COMPANIONS = {"timm": "torchvision"}  # imported by another package, so with a floor of ours too
+COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the Hub knows
+MOST = 60  # characters of a short_description
+PYTHON = re.compile(r"3\.(1[1-9]|[2-9]\d)(\.\d+)?", re.ASCII)
+REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
+SECRET = re.compile(rb"hf_[A-Za-z0-9]{20,}")  # what a token of the Hub looks like
+
+BODY = """# {title}
+
+Draw a character: a small neural network says what it is, how sure it is, and when it does not know. {model}
+"""
+
+
+def deploy(repo: str, model: str = "", private: bool = False, limit: float = LIMIT, root: Path = ROOT) -> str:
+    """Put the page of the project in ``root`` on a Space, and return the Space's address.
+
+    ``model`` is owner/name[@revision] on the Hub; without it the bundled model answers. The Space is created if it
+    is not there; files that it has already are not sent again. Raises UserError, with the command that finishes
+    the deployment, and UnavailableError if the Hub fails or ``limit`` seconds pass.
+    """
+    network.require_name(repo)
+    _require_model(model)
+    flags = f" --model {model}" * bool(model) + " --private" * private
+    try:
+        network.require_token()
+        content = contents(root, model)
+        network.within(limit, lambda: _publish(repo, content, model, private), repo)
+    except UserError as error:
+        raise type(error)(f"{str(error).rstrip('.')}. To finish: python -m hwr deploy-space {repo}{flags}") from None
+    return f"{constants.ENDPOINT}/spaces/{repo}"
+
+
+def restart(repo: str) -> None:
+    """Rebuild and restart a Space, so that it fetches its model anew. Raises UserError, also if there is none."""
+    network.require_name(repo)
+    network.require_token()
+    network.attempt(lambda: HfApi().restart_space(repo, factory_reboot=True), repo)
+
+
+def contents(root: Path, model: str = "") -> dict[str, bytes]:
+    """All that a Space gets: path -> bytes. A list of what may go, so that nothing else can.
+
+    Raises UserError where something is missing, is a link, or looks like a token.
+    """
+    modules = sources(root)
+    examples = sorted(f"examples/{path.name}" for path in (root / "examples").glob("*.png"))
+    assets = sorted(f"page/{path.name}" for path in (root / "page").glob("*") if path.suffix in ASSETS)
+    content = {name: _read(root, name) for name in (*modules, *ALONGSIDE, *examples, *assets)}
+    content[REQUIREMENTS] = requirements(root, modules)
+    content[CARD] = card(root, model)
+    for name, data in content.items():
+        if SECRET.search(data):
+            raise UserError(f"{root / name} contains what looks like a token of the Hub: take it out, and revoke it")
+    return content
+
+
+def sources(root: Path) -> list[str]:
+    """app.py, and the modules of the project that it reaches by imports."""
+    if not (root / APP).is_file():
+        raise UserError(f"there is no {APP} in {root}: clone the repository of the project, and run this there")
+    found: set[str] = set()
+    waiting = [APP]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [file for module in _imports(root / name) for file in _files(root, module)]
+    return sorted(found)
+
+
+def _files(root: Path, module: str) -> list[str]:
+    """The file of a dotted name, if it names a module of ours: ``hwr.config.UserError`` does not."""
+    if module.partition(".")[0] not in OURS:
+        return []
+    path = module.replace(".", "/")
+    return [name for name in (f"{path}.py", f"{path}/__init__.py") if (root / name).is_file()]
+
+
+def _imports(path: Path) -> set[str]:
+    """What a module imports, also inside of functions: ``from a.b import c`` gives a, a.b and a.b.c."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is not Python: {error}") from None
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = [name for name in ("hwr" * bool(node.level), node.module) if name]  # hwr is flat: . means hwr
+            names += [".".join([*start, alias.name]) for alias in node.names]
+    parts = [name.split(".") for name in names]
+    return {".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)}
+
+
+def requirements(root: Path, modules: Iterable[str]) -> bytes:
+    """A requirements.txt of the packages that these modules import, with the floors of the project's."""
+    tops = {name.partition(".")[0] for module in modules for name in _imports(root / module)}
+    names = {PACKAGES.get(top, top) for top in tops - sys.stdlib_module_names - set(OURS)}
+    needed = {canonicalize_name(name) for name in names | {COMPANIONS[name] for name in names & COMPANIONS.keys()}}
+    floors = _floors(root)
+    if missing := needed - floors.keys():
+        raise UserError(f"{root / REQUIREMENTS} lacks {', '.join(sorted(missing))}, which {APP} needs: add it there")
+    return "".join(f"{floors[name]}\n" for name in sorted(needed)).encode()
+
+
+def _floors(root: Path) -> dict[str, Requirement]:
+    lines = [line.partition("#")[0].strip() for line in _read(root, REQUIREMENTS).decode().splitlines()]
+    try:
+        stated = [Requirement(line) for line in lines if line]
+    except InvalidRequirement as error:
+        raise UserError(f"{root / REQUIREMENTS}: {' '.join(str(error).split())}") from None
+    return {canonicalize_name(requirement.name): requirement for requirement in stated}
+
+
+def card(root: Path, model: str) -> bytes:
+    """The Space's README.md: the project's front matter, checked, and a few words.
+
+    Raises UserError for what the Hub would refuse, or build something else from.
+    """
+    try:
+        page = SpaceCard(_read(root, CARD).decode())
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"the front matter of {root / CARD} is not YAML: {' '.join(str(error).split())}") from None
+    front = page.data.to_dict()
+    for key, (expected, fits) in _rules(_floors(root)["gradio"]).items():
+        value = front.get(key)
+        if not isinstance(value, str) or not fits(value):
+            raise UserError(f"{root / CARD}: {key} is {value!r}, expected {expected}")
+    page.data["models"] = [model.partition("@")[0]] if model else None
+    page.text = BODY.format(title=front["title"], model=_link(model))
+    return str(page).encode()
+
+
+def _rules(gradio: Requirement) -> dict[str, tuple[str, Callable[[str], Any]]]:
+    """For every key of the front matter what is expected, in words and as a test of a string."""
+    colour = f"one of {', '.join(COLOURS)}"
+    return {
+        "title": ("a title", str.strip),
+        "emoji": ("an emoji", lambda text: text and not text.isascii()),
+        "colorFrom": (colour, COLOURS.__contains__),
+        "colorTo": (colour, COLOURS.__contains__),
+        "sdk": ("gradio", "gradio".__eq__),
+        "sdk_version": (f"a version in quotes that {REQUIREMENTS} allows: {gradio}", lambda v: _allows(gradio, v)),
+        "python_version": ("3.11 or newer, in quotes", PYTHON.fullmatch),
+        "app_file": (APP, APP.__eq__),
+        "license": ("the short name of a licence, such as apache-2.0", str.strip),
+        "short_description": (f"at most {MOST} characters", lambda text: 0 < len(text) <= MOST),
+    }
+
+
+def _allows(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(version)
+    except InvalidVersion:
+        return False
+
+
+def _link(model: str) -> str:
+    name, _, revision = model.partition("@")
+    if not model:
+        return "The model lies here too: [its card](hwr/weights/README.md)."
+    return f"The model is [{model}]({constants.ENDPOINT}/{name}{f'/tree/{revision}' * bool(revision)})."
+
+
+def _require_model(model: str) -> None:
+    """Raise UserError unless it is empty or owner/name[@revision]."""
+    name, at, revision = model.partition("@")
+    if model:
+        network.require_name(name)
+    if at and not REVISION.fullmatch(revision):
+        raise UserError(f"{model!r} names no revision: expected owner/name@ and a branch, a tag or a commit")
+
+
+def _read(root: Path, name: str) -> bytes:
+    """A file of the project. A link is refused even if it stays inside: it could lead to what must not go up."""
+    path = root / name
+    if path.resolve() != root.resolve() / name:
+        raise UserError(f"{path} is a link to {path.resolve()}: put the file itself there")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _publish(repo: str, content: dict[str, bytes], model: str, private: bool) -> None:
+    """The variable before the files: what they start then has its model."""
+    repository.create(repo, kind="space", private=private, space_sdk="gradio")
+    _set_model(repo, model)
+    repository.commit(repo, content, "Deploy the page", kind="space")
+
+
+def _set_model(repo: str, model: str) -> None:
+    """Set the Space's variable, or take it away. Only where it differs: every change restarts the Space."""
+    api = HfApi()
+    variables = network.attempt(lambda: api.get_space_variables(repo), repo)
+    if model and (VARIABLE not in variables or variables[VARIABLE].value != model):
+        network.attempt(lambda: api.add_space_variable(repo, VARIABLE, model), repo)
+    if not model and VARIABLE in variables:
+        network.attempt(lambda: api.delete_space_variable(repo, VARIABLE), repo)

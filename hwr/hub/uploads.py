@@ -1,0 +1,77 @@
+"""A folder that grows, as commits to a dataset repository on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from huggingface_hub import CommitInfo, CommitScheduler, HfApi
+
+from hwr.config import UserError
+from hwr.hub import network, repository
+
+EVERY = 5.0  # minutes between commits
+PATIENCE = 10.0  # seconds that the Hub has when the page starts, and again when it ends
+CARD = """---
+task_categories:
+- image-classification
+tags:
+- handwriting
+---
+# Drawings of visitors
+
+Each picture was drawn by a visitor of a page that reads handwriting, who then said what it was. The folder of a
+picture names its class: a digit or a small letter as it is, all else by its Unicode code points, such as U+0041 for A.
+In `samples-*.jsonl` a line for each picture says what the page had answered, by which model, and when.
+
+To train on them: `python train.py --data hf://datasets/{repo}`
+"""
+
+
+class Uploads(CommitScheduler):
+    """Commits of a folder's new files every few minutes. What cannot be sent now is sent the next time.
+
+    Files that were there before are new as well, if the repository has none that are equal.
+    """
+
+    @classmethod
+    def opened(cls, repo: str, folder: Path) -> Uploads:
+        """Create the repository, private and with a card, if it is not there, and begin.
+
+        Raises UserError if the token is refused, and UnavailableError if the Hub cannot be reached.
+        """
+        network.within(PATIENCE, lambda: _prepare(repo), repo)
+        return network.attempt(lambda: cls(repo, folder), repo, PATIENCE)
+
+    def __init__(self, repo: str, folder: Path) -> None:
+        super().__init__(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=folder,
+            every=EVERY,
+            private=True,
+            ignore_patterns=["*.partial", ".*"],
+        )
+        atexit.unregister(self._push_to_hub)  # by then no thread can be started, and files are sent by threads
+
+    def push_to_hub(self) -> CommitInfo | None:
+        """As the scheduler does, but a Hub that fails is worth one line, and other attempts if it may recover."""
+        try:
+            return network.attempt(super().push_to_hub, self.repo_id)
+        except UserError as error:
+            print(f"{error}: feedback waits in {self.folder_path}", file=sys.stderr)
+            return None
+
+    def finish(self) -> None:
+        """Commit what is new, and stop."""
+        with suppress(network.UnavailableError):
+            network.within(PATIENCE, lambda: self.trigger().result(), self.repo_id)
+        self.stop()
+
+
+def _prepare(repo: str) -> None:
+    repository.create(repo, kind="dataset", private=True)
+    if not network.attempt(lambda: HfApi().file_exists(repo, "README.md", repo_type="dataset"), repo):
+        repository.commit(repo, {"README.md": CARD.format(repo=repo).encode()}, "Add a card", kind="dataset")

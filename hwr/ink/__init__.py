@@ -1,0 +1,1 @@
+"""Any picture to ink to network input: the only preprocessing there is."""

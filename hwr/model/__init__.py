@@ -1,0 +1,1 @@
+"""A model directory: build, verify, save, load, run."""

@@ -1,0 +1,235 @@
+"""Many pictures, one row each: from files, folders, patterns and standard input, in bounded memory."""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from PIL import Image
+from tqdm import tqdm
+
+from hwr.cli import heard
+from hwr.config import Alphabet, UserError
+from hwr.ink.picture import Gray, opened
+from hwr.recognizer import BATCH, Recognizer
+from hwr.rows import Csv, Done, Format, Json, Records, Row, Table, repair
+
+STANDARD_INPUT = "-"
+MOST_BYTES = 2**28  # read from standard input
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")  # in folders
+AHEAD = 2 * BATCH  # pictures decoded before their turn
+
+
+class FailedError(UserError):
+    """Some pictures have no answer; all others have one."""
+
+    exit_status = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of every picture, and the form of the answers."""
+
+    alphabet: Alphabet = "all"
+    top_k: int = 3
+    read: bool = False
+    json: bool = False
+    csv: bool = False
+
+    def check(self) -> None:
+        """Raise UserError for what cannot be asked."""
+        if self.json and self.csv:
+            raise UserError("--json and --csv: choose one of the two")
+        if self.top_k < 1:
+            raise UserError(f"--top-k {self.top_k}: expected at least 1")
+
+    def form(self) -> Format:
+        """How rows are written."""
+        return Json() if self.json else Csv(0 if self.read else self.top_k) if self.csv else Table()
+
+
+class Seen(NamedTuple):
+    """A picture as the network gets to see it."""
+
+    name: str
+    ink: Gray | None
+
+
+def predict(words: Sequence[str], model: str, task: Task, out: Path | None = None, resume: bool = False) -> None:
+    """A row for every picture that the words name, on standard output or in ``out``.
+
+    With ``resume``, pictures that have a row in ``out`` are left out. Raises FailedError, at the end, if there are
+    rows without an answer.
+    """
+    task.check()
+    if not words:
+        raise UserError("no pictures: name files, folders or patterns, or - for standard input")
+    form = task.form()
+    done = _done(out, form, resume)
+    recognizer = Recognizer.from_pretrained(model)
+    recognizer.labels(task.alphabet)  # one that the model lacks is no mistake of the pictures
+    names = (name for name in pictures(words) if not _is_done(name, done, form))
+    total = sum(1 for _ in pictures(words))
+    failed = done.failed
+    with _sink(out) as sink:
+        if form.head and not (out and out.stat().st_size):
+            print(form.head, file=sink, flush=True)
+        quiet = True if sink.isatty() else None  # rows and a bar on one screen are in each other's way
+        found = tqdm(rows(recognizer, names, task), "pictures", total, disable=quiet, initial=len(done.names))
+        failed += _write(found, form, sink)
+    if failed:
+        raise FailedError(f"{failed:,} of {total:,} pictures have no answer: their rows say why")
+
+
+def _done(out: Path | None, form: Format, resume: bool) -> Done:
+    """What ``out`` holds already. Raises UserError if it must not be written to."""
+    if resume and (out is None or not isinstance(form, Records)):
+        raise UserError("--resume goes on with a file: it needs --out, and --json or --csv")
+    if out is not None and out.exists() and not out.is_file():
+        raise UserError(f"--out {out} is not a file")
+    if out is not None and resume and isinstance(form, Records):
+        return repair(out, form)
+    if out is not None and out.exists() and out.stat().st_size:
+        raise UserError(f"--out {out} is there already: name another file, or go on with it by --resume")
+    return Done(set(), 0)
+
+
+def _is_done(name: str, done: Done, form: Format) -> bool:
+    return isinstance(form, Records) and form.written(name) in done.names
+
+
+@contextmanager
+def _sink(out: Path | None) -> Iterator[TextIO]:
+    """Where rows go."""
+    if out is not None:
+        try:
+            file = out.open("a", encoding="utf-8", newline="")
+        except OSError as error:
+            raise UserError(f"--out {out} cannot be written: {error.strerror}") from None
+        with file:
+            yield file
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of a terminal without the letters of a class
+    with heard():
+        yield sys.stdout
+
+
+def _write(found: Iterable[Row], form: Format, sink: TextIO) -> int:
+    """Row after row, each whole on disk before the next; how many have no answer."""
+    failed = 0
+    for row in found:
+        print(form.line(row), file=sink, flush=True)
+        failed += bool(row.error)
+    return failed
+
+
+# --- from names to rows ---
+
+
+def rows(recognizer: Recognizer, names: Iterable[str], task: Task) -> Iterator[Row]:
+    """A row for every name, in order. What cannot be read gets its error."""
+
+    def read(name: str) -> Row:
+        return Row(name, recognizer.read(content(name), task.alphabet, task.top_k))
+
+    def see(name: str) -> Seen:
+        return Seen(name, recognizer.see(content(name)))
+
+    if task.read:
+        yield from _ahead(read, names)
+        return
+    seen = _ahead(see, names)
+    while batch := list(islice(seen, BATCH)):
+        inks = [one.ink for one in batch if isinstance(one, Seen)]
+        answers = iter(recognizer.answers(inks, task.top_k, task.alphabet))
+        yield from (Row(one.name, next(answers)) if isinstance(one, Seen) else one for one in batch)
+
+
+def _ahead(work: Callable[[str], Any], names: Iterable[str]) -> Iterator[Any]:
+    """What ``work`` makes of each name, in order, AHEAD at most in advance; a Row with its error if it fails."""
+    pool, waiting = ThreadPoolExecutor(), deque[tuple[str, Future[Any]]]()
+    try:
+        for name in names:
+            waiting.append((name, pool.submit(work, name)))
+            if len(waiting) == AHEAD:
+                yield _outcome(*waiting.popleft())
+        while waiting:
+            yield _outcome(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _outcome(name: str, future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except UserError as error:
+        return Row(name, error=str(error))
+    except Exception as error:  # of the system or a decoder: the other pictures are none the worse for it
+        return Row(name, error=f"{type(error).__name__}: {error}")
+
+
+# --- from words to names ---
+
+
+def pictures(words: Iterable[str]) -> Iterator[str]:
+    """The pictures that words of a command line name: each file, and those in folders and under patterns, by name.
+
+    A word that names nothing stands for itself, and so does a folder without pictures.
+    """
+    for word in words:
+        found = _named(word)
+        yield next(found, word)
+        yield from found
+
+
+def _named(word: str) -> Iterator[str]:
+    if os.path.lexists(word) or not glob.has_magic(word):
+        yield from _in_folder(word) if _is_folder(word) else (word,)
+        return
+    for match in sorted(glob.iglob(word, recursive=True)):  # noqa: PTH207  Path.glob takes no absolute pattern
+        if not _is_folder(match):
+            yield match
+        elif "**" not in word:  # which names what is in the folder, too
+            yield from _in_folder(match)
+
+
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112  Path.is_dir raises an error for names that are too long
+
+
+def _in_folder(folder: str) -> Iterator[str]:
+    """Pictures in a folder and those below it; hidden ones are left out, links to folders not followed."""
+    for root, below, files in os.walk(folder):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.join(root, name)  # noqa: PTH118  a Path drops the ./ that somebody gave
+
+
+def content(name: str) -> Any:
+    """What Recognizer takes for a picture: a path, or the picture on standard input."""
+    if name == STANDARD_INPUT:
+        return _from_standard_input()
+    if _is_folder(name):
+        raise UserError(f"no pictures in the folder {name} that can be read: expected files such as 1.png")
+    return name
+
+
+def _from_standard_input() -> Image.Image:
+    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UserError(f"standard input is too large: at most {MOST_BYTES // 2**20} MiB are read")
+    if not data:
+        raise UserError("standard input: expected a picture, and it is empty")
+    return opened(io.BytesIO(data), "standard input")

@@ -1,0 +1,1 @@
+"""A configuration and data to weights."""

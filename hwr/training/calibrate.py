@@ -1,0 +1,60 @@
+"""After training: temperature and rejection threshold fitted on validation, each test set looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwr import metrics
+from hwr.config import OTHER, ModelConfig
+from hwr.data.inkset import InkSet
+from hwr.evaluation.inference import Labelled, predict
+from hwr.training.datasets import Sets
+
+ENOUGH = 1000  # samples of known writers: with fewer, all others count as well
+
+
+def calibrate(
+    model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device
+) -> tuple[ModelConfig, dict[str, Any]]:
+    """The config with temperature and rejection threshold, and what was measured on validation.
+
+    The temperature is that of writers who were held out, where enough are known: to others who write as those that were
+    learnt from do, a network is surer than to strangers. Without validation data both stay as the start had them.
+    """
+    measured: dict[str, Any] = {"near_duplicates_removed": sets.removed}
+    other = config.labels.index(OTHER) if OTHER in config.labels else None
+    if sets.val is not None:
+        logits, allowed = predict(model, Labelled.of(sets.val, config.labels, device), config)
+        characters = [i for i, label in enumerate(config.labels) if label != OTHER]
+        strangers = torch.from_numpy(_of_strangers(sets.val))
+        temperature = metrics.fit_temperature(logits[strangers][:, characters], allowed[strangers][:, characters])
+        temperature = round(temperature, 4)
+        sure = metrics.confidence(logits / temperature, other)
+        config = replace(config, temperature=temperature, rejection_threshold=round(metrics.fit_threshold(sure), 6))
+        measured["validation"] = metrics.summary(logits[:, characters], allowed[:, characters], temperature)
+    if sets.strange is not None:
+        logits, _ = predict(model, Labelled.of(sets.strange, config.labels, device), config)
+        rejected = metrics.confidence(logits / config.temperature, other) < config.rejection_threshold
+        measured["rejection"] = {"n": len(logits), "rejected": rejected.double().mean().item()}
+    return config, measured
+
+
+def _of_strangers(ink: InkSet) -> NDArray[np.bool_]:
+    """(N,): which samples are of known writers, all of whom were held out; all, where they are few."""
+    return ink.of_writers if ink.of_writers.sum() >= ENOUGH else np.ones(len(ink), np.bool_)
+
+
+def test(model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device) -> dict[str, Any]:
+    """Each test set, among the classes that it has: digits are not asked whether they are letters."""
+    return {name: _test(model, ink, config, device) for name, ink in sets.tests.items()}
+
+
+def _test(model: torch.nn.Module, ink: InkSet, config: ModelConfig, device: torch.device) -> dict[str, float]:
+    logits, allowed = predict(model, Labelled.of(ink, config.labels, device), config)
+    present = allowed.any(0)
+    return metrics.summary(logits[:, present], allowed[:, present], config.temperature)

@@ -1,0 +1,58 @@
+"""Letters whose case nobody noted: what a teacher sees of it, made to agree with how often capitals are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from hwr.evaluation.inference import BATCH, Labelled
+
+LEVELS = 20  # of certainty, for each letter: samples of one level are taught the same shares
+BISECTIONS = 50  # of the shift between -SHIFT and SHIFT, in nats
+SHIFT = 30.0
+
+Classifier = Callable[[torch.Tensor], torch.Tensor]  # pixels in [0, 1], (N, 1, S, S), to probabilities (N, C)
+
+
+@torch.no_grad()
+def told(data: Labelled, teacher: Classifier, trust: float) -> Labelled:
+    """The same samples; those that may be of two classes get shares of their own in place of their letter's.
+
+    The teacher's log odds of the two, ``trust`` times as far apart, are shifted alike for all samples of a letter so
+    that their mean is the letter's share, as for other frequencies of the classes (Saerens, Latinne and Decaestecker
+    2002). A teacher that learnt the case from other writing than this is too sure of it: hence ``trust``.
+    """
+    labels, allowed, prior = data.labels.clone(), [data.allowed], [data.prior]
+    count = len(data.allowed)
+    for target in (data.allowed.sum(1) == 2).nonzero()[:, 0].tolist():
+        rows = (data.labels == target).nonzero()[:, 0]
+        if not len(rows):
+            continue
+        one, other = data.allowed[target].nonzero()[:, 0].tolist()
+        shares = shifted(trust * _log_odds(data, rows, teacher, one, other), float(data.prior[target, one]))
+        for level in shares.argsort().tensor_split(min(LEVELS, len(rows))):
+            labels[rows[level]] = count
+            row = torch.zeros_like(data.prior[:1])
+            row[0, one], row[0, other] = shares[level].mean(), 1 - shares[level].mean()
+            allowed.append(data.allowed[target : target + 1])
+            prior.append(row)
+            count += 1
+    return replace(data, labels=labels, allowed=torch.cat(allowed), prior=torch.cat(prior))
+
+
+def shifted(log_odds: torch.Tensor, share: float) -> torch.Tensor:
+    """Probabilities (N,) of log odds that are moved together until the mean probability is ``share``."""
+    low, high = -SHIFT, SHIFT
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (log_odds + middle).sigmoid().mean() < share else (low, middle)
+    return (log_odds + low).sigmoid()
+
+
+def _log_odds(data: Labelled, rows: torch.Tensor, teacher: Classifier, one: int, other: int) -> torch.Tensor:
+    """The teacher's log odds of class ``one`` against the ``other``, (N,), in at most SHIFT / 2 nats."""
+    told = torch.cat([teacher(data.pixels(some))[:, [one, other]] for some in rows.split(BATCH)])
+    logs = told.clamp_min(1e-9).log()
+    return (logs[:, 0] - logs[:, 1]).clamp(-SHIFT / 2, SHIFT / 2)

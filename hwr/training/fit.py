@@ -1,0 +1,104 @@
+"""fit: epochs, validation, the best weights, checkpoints. Data stays on the device as uint8."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from hwr.config import ModelConfig, UserError
+from hwr.data.inkset import InkSet
+from hwr.evaluation.devices import gather
+from hwr.evaluation.inference import Labelled
+from hwr.training.loss import Teacher
+from hwr.training.options import TrainConfig
+from hwr.training.trainer import Run, Weights
+
+
+def fit(
+    model: torch.nn.Module,
+    train: InkSet,
+    val: InkSet | None,
+    config: TrainConfig,
+    model_config: ModelConfig,
+    accelerator: Accelerator,
+    teacher: Teacher | None = None,
+) -> Weights:
+    """Train, and return the weights (averaged, unless ``config.ema`` is 0) that ``config.keep`` names.
+
+    Without validation data those are the last. A checkpoint goes to ``config.out`` after every epoch and
+    on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops being a number or
+    the memory does not suffice, and StoppedError on SIGTERM; the last checkpoint stays.
+    """
+    device = accelerator.device
+    run = Run(model.to(device).to(memory_format=torch.channels_last), train, config, model_config, accelerator, teacher)
+    held = None if val is None else Labelled.of(val, model_config.labels, device)
+    if config.resume:
+        run.restore()
+    done = run.progress.epoch * run.steps + run.progress.step
+    with (
+        _stop_on_sigterm(run),
+        _memory_errors(config),
+        tqdm(
+            total=config.epochs * run.steps * run.batch,
+            initial=done * run.batch,
+            unit="img",
+            smoothing=0.02,
+            disable=not accelerator.is_main_process,
+        ) as bar,
+    ):
+        while not run.finished():
+            _epoch(run, held, bar)
+    return dict(gather(run.result())[0])  # of several processes, all go on with the first one's
+
+
+def _epoch(run: Run, held: Labelled | None, bar: tqdm) -> None:
+    """One epoch: learn, validate, keep the best, save, log."""
+    epoch, epochs = run.progress.epoch, run.config.epochs
+    values = run.learn(bar)
+    if held is not None:
+        values |= run.validate(held)
+    run.keep_best(values)
+    run.next_epoch(values)
+    run.save()
+    rate = bar.format_dict["rate"]
+    run.records.log(epoch + 1, values | ({"images_per_s": rate} if rate else {}))
+    line = f"epoch {epoch + 1}/{epochs}: loss {values['loss']:.3f}"
+    if held is not None:
+        line += f", validation accuracy {values['val_accuracy']:.2%}, best {run.best['val_accuracy']:.2%}"
+    if run.accelerator.is_main_process:
+        bar.write(line)
+
+
+@contextmanager
+def _stop_on_sigterm(run: Run) -> Iterator[None]:
+    """Let SIGTERM end the run at the next look, with a checkpoint."""
+
+    def stop(number: int, frame: Any) -> None:
+        run.stop = True
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: nobody sends signals there
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _memory_errors(config: TrainConfig) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"the device ran out of memory with batches of {config.batch_size}: try --accumulate "
+            f"{config.accumulate * 2}, or a smaller --batch-size; the last checkpoint is whole"
+        ) from None

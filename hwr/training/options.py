@@ -1,0 +1,132 @@
+"""How a model is trained (TrainConfig): the flags of train.py together, checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from hwr.config import ModelConfig, UserError
+from hwr.training.flags import (
+    SMALL,
+    AugmentationOptions,
+    DataOptions,
+    OptimisationOptions,
+    PushOptions,
+    RegularisationOptions,
+    RunOptions,
+    StartOptions,
+)
+
+PLAIN_MEAN, PLAIN_STD = 0.449, 0.226  # of plain pictures in grey: ImageNet's, averaged over its colours
+FRESH = ("scratch", "imagenet")  # what --init takes besides models of ours
+
+
+@dataclass(frozen=True)
+class TrainConfig(
+    PushOptions, RunOptions, AugmentationOptions, RegularisationOptions, OptimisationOptions, StartOptions, DataOptions
+):
+    """How a model is trained. Every field is a flag of train.py; every base class is a group of its help."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for values that cannot train anything."""
+        if not self.data:
+            raise UserError("--data names no source: expected at least one, such as --data sample")
+        if not self.init or (len(self.init) > 1 and {*self.init} & {*FRESH}):
+            given = " ".join(self.init) or "names nothing"
+            raise UserError(f"--init {given}: expected one start, or several models of ours")
+        for name, value in vars(self).items():
+            if not all(isfinite(x) for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, float)):
+                raise UserError(f"{flag(name)} {value}: expected a number that is finite")
+        for name, least in LEAST.items():
+            if (given := getattr(self, name)) is not None and given < least:
+                raise UserError(f"{flag(name)} {given}: expected at least {least}")
+        if not self.peak_lr > 0:
+            raise UserError(f"--lr {self.lr}: expected more than 0")
+        if not 0 <= self.validation < 1:
+            raise UserError(f"--validation {self.validation}: expected a share between 0 and 1, such as 0.05")
+        for name in SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{flag(name)} {getattr(self, name)}: expected between 0 and 1")
+        if self.weights and (len(self.weights) != len(self.data) or min(self.weights) <= 0):
+            raise UserError(f"--weights {self.weights}: expected one for each of --data {self.data}, above 0")
+        if self.batch_size % self.accumulate:
+            raise UserError(f"--accumulate {self.accumulate} does not divide --batch-size {self.batch_size}")
+        self.network()  # raises for model_args that are no JSON
+        if self.average and (not self.validation or self.is_fresh):
+            raise UserError("--average needs --init with a model of ours, and validation data to choose by")
+        if self.case_trust and not (self.teacher and self.case_prior):
+            raise UserError("--case-trust needs a --teacher to trust, and --case-prior, the weight of what it says")
+        if not self.validation and (self.patience or self.scheduler == "plateau"):
+            raise UserError("--patience and --scheduler plateau watch the validation data: --validation 0 leaves none")
+
+    @property
+    def peak_lr(self) -> float:
+        """``lr`` or its default."""
+        return self.lr if self.lr is not None else 3e-3 if self.init == ("scratch",) else 1e-3
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the start is no model of ours."""
+        return self.init[0] in FRESH
+
+    @property
+    def small_epochs(self) -> int:
+        """How many epochs come at ``small_size``."""
+        return round(self.small_share * self.epochs) if self.small_size else 0
+
+    def network(self) -> ModelConfig:
+        """The network that the flags describe, without labels. Raises UserError for ``model_args`` that are no JSON."""
+        try:
+            more = json.loads(self.model_args or "{}")
+            if not isinstance(more, dict):
+                raise ValueError("an object was expected")
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"--model-args {self.model_args}: not JSON such as '{{\"stem_width\": 32}}': {error}"
+            ) from None
+        small = ModelConfig(labels=())
+        name, args = (
+            (small.architecture, small.model_args)
+            if self.architecture == SMALL
+            else (self.architecture, {"in_chans": 1})
+        )
+        size = self.image_size or small.image_size
+        found = ModelConfig((), name, args | more, image_size=size, ink=self.ink)
+        return found if self.ink else replace(found, mean=PLAIN_MEAN, std=PLAIN_STD)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
+        values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        names = {k: [_public(name) for name in values[k]] for k in ("data", "test", "init", "teacher")}
+        return values | names
+
+
+LEAST = {
+    "epochs": 1,
+    "batch_size": 2,
+    "accumulate": 1,
+    "pens": 1,
+    "image_size": 16,
+    "decay_every": 1,
+    "patience": 0,
+    "mixup": 0,
+    "cutmix": 0,
+    "grad_clip": 0,
+}
+SHARES = (
+    *("outliers", "strings", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
+    *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion", "remnant"),
+)
+
+
+def _public(name: str) -> str:
+    """A file or folder here by its name alone; what is elsewhere as it was given."""
+    return Path(name).name if Path(name).expanduser().exists() or Path(name).is_absolute() else name
+
+
+def flag(name: str) -> str:
+    """A field as it is written on the command line."""
+    return f"--{name.replace('_', '-')}"

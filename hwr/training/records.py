@@ -1,0 +1,259 @@
+"""What a training leaves behind besides the model: run.json, metrics.jsonl and TensorBoard's event files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+
+import cv2
+import torch
+
+import hwr
+from hwr.config import UserError
+from hwr.hub.transfer import write
+
+LOG = "metrics.jsonl"
+RUN = "run.json"
+BOARD = "tensorboard"
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "accelerate")
+MACHINE_PATH = re.compile(r"~|[\\/]|\.\.[\\/]|[A-Za-z]:[\\/]")  # a relative path says nothing about the machine
+
+
+class Records:
+    """The records of one run, in its folder. With ``enabled`` false every method does nothing.
+
+    Of several processes only the first may write. Methods raise UserError where the disk does not let them;
+    TensorBoard's files are a convenience, so trouble with them is printed once and nothing else.
+    """
+
+    def __init__(self, folder: Path, enabled: bool = True) -> None:
+        self.folder, self.enabled = folder, enabled
+        self._board = _Board(folder / BOARD)
+
+    def start(self, command: list[str], config: dict[str, Any], data: list[dict[str, Any]], device: str) -> None:
+        """Write RUN: the command, its configuration and data, versions and hardware, and when it started.
+
+        ``data`` has one dictionary a source: name, split, samples, classes. ``device`` is torch's name, such as
+        cuda:0. Where RUN is there already, the run goes on: added under "resumed" is when, and what the settings were
+        "before" that are others from then on.
+        """
+        if not self.enabled:
+            return
+        run = read_run(self.folder)
+        if run:
+            config = json.loads(json.dumps(config, default=str))  # as those of the file
+            was = run.get("config", {})
+            before = {name: was.get(name) for name in config if name != "resume" and was.get(name) != config[name]}
+            run["resumed"] = [*run.get("resumed", []), {"at": _now(), "before": before}]
+            run["config"] = config
+            for late in ("finished", "measured"):  # it is not finished any more
+                run.pop(late, None)
+        else:
+            run = {"command": [_portable(word) for word in command], "config": config, "data": data}
+            run |= {"versions": _versions(), "platform": _platform(device), "started": _now()}
+        self._write_run(run)
+
+    def log(self, epoch: int, values: Mapping[str, float | None]) -> None:
+        """Append one line to LOG and one point to every curve of TensorBoard. What is not finite becomes null."""
+        if not self.enabled:
+            return
+        line = json.dumps({"epoch": epoch} | {name: _finite(value) for name, value in values.items()})
+        path = self.folder / LOG
+        with _disk(path), path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self._board.add(epoch, {name: value for name, value in values.items() if value is not None})
+
+    def rewind(self, epochs_done: int) -> None:
+        """Forget what was logged after so many epochs.
+
+        A run killed between log and checkpoint does an epoch again, which would otherwise be there twice.
+        """
+        if not self.enabled:
+            return
+        path = self.folder / LOG
+        kept = [line for line in read(self.folder) if line["epoch"] <= epochs_done]
+        if path.exists():
+            with _disk(path):
+                write(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        self._board.rewind(epochs_done)
+
+    def finish(self, measured: dict[str, Any]) -> None:
+        """Add to RUN when the run finished and what was ``measured`` at its end, and close TensorBoard's files."""
+        if not self.enabled:
+            return
+        self._write_run(read_run(self.folder) | {"finished": _now(), "measured": measured})
+        self._board.close()
+
+    def _write_run(self, run: dict[str, Any]) -> None:
+        with _disk(self.folder / RUN):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write(self.folder / RUN, (json.dumps(run, indent=2, ensure_ascii=False, default=str) + "\n").encode())
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of LOG, one an epoch; none where there is no LOG. Raises UserError where a line is damaged.
+
+    The last line may be torn, of a process killed while it wrote: it is left out.
+    """
+    path = folder / LOG
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; make it readable or move it away") from None
+    found = [_parse(line) for line in lines]
+    if found and found[-1] is None:
+        found.pop()
+    for number, line in enumerate(found, 1):
+        if line is None:
+            raise UserError(f"{path}, line {number}: expected JSON with an epoch; remove the line")
+    return [line for line in found if line is not None]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("epoch"), int) else None
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """RUN, or an empty dictionary before the first start. Raises UserError where it is damaged."""
+    path = folder / RUN
+    try:
+        run = json.loads(path.read_bytes())
+        if not isinstance(run, dict):
+            raise ValueError("an object was expected")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; is its folder a folder, and readable?") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}; move it away and a new one is written") from None
+    return run
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}; make room for it or let it be written, then start again "
+            "(--resume goes on from the last checkpoint)"
+        ) from None
+
+
+def _portable(word: str) -> str:
+    """An argument without the machine's own folders: ``--out=/home/me/runs/a`` is ``--out=a``."""
+    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if MACHINE_PATH.match(value):
+        path = PureWindowsPath(value) if "\\" in value else PurePath(value)
+        value = path.name or value
+    return flag + equals + value
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has neither infinity nor NaN."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str | None]:
+    """Of a package that is not installed, None. OpenCV comes in packages of several names, so it is asked itself."""
+    found: dict[str, str | None] = {"python": platform.python_version(), "hwr": hwr.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found | {"opencv": cv2.__version__}
+
+
+def _platform(device: str) -> dict[str, Any]:
+    """The hardware, by kind: no host's name."""
+    cuda = torch.device(device).type == "cuda"
+    parallel = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "device": device,
+        "device_name": torch.cuda.get_device_name(device) if cuda else _processor(),
+        "threads": torch.get_num_threads(),
+        "processes": torch.distributed.get_world_size() if parallel else 1,
+    }
+
+
+def _processor() -> str:
+    """The processor's model; Python itself knows only its family on Linux."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+class _Board:
+    """TensorBoard's event files in ``folder``, opened at the first epoch. A training never fails because of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.broken = False
+        self._purge_step: int | None = None
+        self._writer: Any = None
+
+    def add(self, epoch: int, values: dict[str, float]) -> None:
+        if self.broken:
+            return
+        with self._spared():
+            writer = self._open()
+            for name, value in values.items():
+                writer.add_scalar(name, value, epoch)
+            writer.flush()  # TensorBoard shows the epoch now, not after two minutes
+
+    def rewind(self, epochs_done: int) -> None:
+        """Points of later epochs disappear when the files are next read; they are never rewritten."""
+        self.close()
+        self._purge_step = epochs_done + 1
+
+    def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with self._spared():
+                writer.close()
+
+    def _open(self) -> Any:
+        """The import stays in here: serving and tests of other things do without its seconds."""
+        if self._writer is None:
+            with warnings.catch_warnings():
+                # TensorBoard and protobuf use names that newer Pythons deprecate; who trains cannot change that.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                from torch.utils.tensorboard import SummaryWriter
+            self._writer = SummaryWriter(str(self.folder), purge_step=self._purge_step)
+            self._purge_step = None  # a second writer would purge what the first one wrote
+        return self._writer
+
+    @contextmanager
+    def _spared(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a full disk, a missing package, a file of that name: all cost only the curves
+            self.broken, self._writer = True, None
+            print(f"{self.folder}: no curves for TensorBoard from here on: {error}", file=sys.stderr)

@@ -1,0 +1,29 @@
+"""How often an epoch sees each sample, and in which order."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hwr.data.inkset import InkSet
+
+
+def draw(chances: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+    """``n`` rows in random order, each drawn as often as its share of n says, give or take less than one.
+
+    Systematic sampling (Madow 1949): equal steps along the chances, laid end to end in random order.
+    """
+    shuffled = torch.randperm(len(chances), generator=generator)
+    ends = chances[shuffled].double().cumsum(0)
+    marks = (torch.arange(n) + torch.rand(1, generator=generator).double()) * (ends[-1] / n)
+    rows = shuffled[torch.searchsorted(ends, marks).clamp(max=len(chances) - 1)]
+    return rows[torch.randperm(n, generator=generator)]
+
+
+def chances(train: InkSet, balance: float) -> torch.Tensor | None:
+    """How likely each sample is drawn, (N,); None if all are alike."""
+    if not balance and train.weights is None:
+        return None
+    chances = torch.ones(len(train)) if train.weights is None else torch.from_numpy(train.weights).clone()
+    often = torch.from_numpy(np.bincount(train.labels, weights=chances)).float()
+    return chances * often.clamp_min(1)[torch.from_numpy(train.labels)].pow(-balance)

@@ -1,0 +1,273 @@
+"""One training run: what a checkpoint holds, and the steps that change it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from timm.utils import ModelEmaV3
+from tqdm import tqdm
+
+from hwr import metrics
+from hwr.config import ModelConfig, UserError
+from hwr.data.inkset import InkSet
+from hwr.evaluation.devices import gather
+from hwr.evaluation.inference import Labelled, predict
+from hwr.model.resnet import freeze, open_stages
+from hwr.training import checkpoint, sampling
+from hwr.training import optim as optimisation
+from hwr.training.loss import Objective, Teacher
+from hwr.training.options import TrainConfig
+from hwr.training.records import Records
+
+MOST_LOST = 3  # updates that half precision may cost on a CPU before it is given up
+LOOK = 10  # steps between two looks at the loss: reading a number makes the device wait
+
+Weights = dict[str, torch.Tensor]
+
+
+class StoppedError(UserError):
+    """The run was asked to stop, and can be resumed."""
+
+    exit_status = 143  # 128 + SIGTERM, as shells count
+
+
+@dataclass
+class Progress:
+    """Where a run is: ``step`` updates into ``epoch``, both counted from 0."""
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0  # summed over the steps of this epoch
+    accuracy: float = 0.0
+    waiting: int = 0  # epochs without progress on validation
+
+
+class Run:
+    """What a checkpoint holds, and the steps that change it."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        train: InkSet,
+        config: TrainConfig,
+        model_config: ModelConfig,
+        accelerator: Accelerator,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self.model, self.config, self.model_config = model, config, model_config
+        self.accelerator, self.device = accelerator, accelerator.device
+        self.objective = Objective(Labelled.of(train, model_config.labels, self.device), config, model_config, teacher)
+        self.chances = sampling.chances(train, config.balance)
+        self.drawn = train.drawn_per_epoch
+        self.batch = min(config.batch_size, self.drawn)
+        self.steps = max(1, self.drawn // self.batch)
+        self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
+        model.requires_grad_(True)  # the optimizer must know what is unfrozen later
+        self.optimizer = accelerator.prepare_optimizer(optimisation.optimizer(model, config))
+        self.scheduler = optimisation.schedule(self.optimizer.optimizer, config, self.steps)
+        self.plateau = optimisation.plateau(self.optimizer.optimizer, config)
+        self.network = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
+        if config.compile:
+            self.network = torch.compile(self.network)
+        self.records = Records(config.out, enabled=accelerator.is_main_process)
+        self.progress = Progress()
+        self.best: dict[str, float] = {}
+        self.best_weights: Weights = {}
+        self.stop = False
+        self.unusable = 0  # updates in a row without a gradient that is a number
+        self.lost = 0  # such updates in all
+
+    def finished(self) -> bool:
+        """All epochs are done, or --patience is at its end."""
+        config, progress = self.config, self.progress
+        return progress.epoch >= config.epochs or bool(config.patience and progress.waiting >= config.patience)
+
+    @property
+    def size(self) -> int:
+        """The side of this epoch's pictures, in pixels."""
+        small = self.progress.epoch < self.config.small_epochs
+        return self.config.small_size if small else self.model_config.image_size
+
+    def learn(self, bar: tqdm) -> dict[str, float]:
+        """One pass, or the rest of one, in an order that seed and epoch alone decide."""
+        at, world = self.progress, self.accelerator
+        if at.step == 0:
+            at.loss = at.accuracy = 0.0
+            torch.manual_seed((self.config.seed * 100_003 + at.epoch) * 1009 + world.process_index)
+        self._set_learning()
+        total = torch.tensor([at.loss, at.accuracy], device=self.device)
+        for rows in self._batches():
+            total += self._step(rows)
+            at.step += 1
+            asked = self.stop and world.num_processes == 1  # several must stop at the same step
+            if asked or at.step % LOOK == 0 or at.step == self.steps:
+                self._look(total, bar)
+            bar.update(self.batch)
+        loss, accuracy = (total / self.steps).tolist()
+        return {"loss": loss, "accuracy": accuracy, "lr": self.optimizer.param_groups[0]["lr"]}
+
+    def _look(self, total: torch.Tensor, bar: tqdm) -> None:
+        """Show the loss; stop if it is no number, or if any process was asked to stop."""
+        at = self.progress
+        at.loss, at.accuracy = total.tolist()
+        if not torch.isfinite(total[0]):
+            raise UserError(
+                f"the loss is no longer a number in epoch {at.epoch + 1}: try a lower --lr than {self.config.peak_lr}, "
+                "or --precision fp32; the last checkpoint is whole"
+            )
+        bar.set_postfix(epoch=at.epoch + 1, loss=f"{at.loss / at.step:.3f}", acc=f"{at.accuracy / at.step:.1%}")
+        if any(gather(self.stop)) if self.accelerator.num_processes > 1 else self.stop:
+            self.save()
+            raise StoppedError(f"stopped in epoch {at.epoch + 1}: continue with --resume --out {self.config.out}")
+
+    def _set_learning(self) -> None:
+        self.model.train()
+        learning = open_stages(self.config.finetune, self.progress.epoch, self.config.epochs)
+        for module in freeze(self.model, learning):
+            module.eval()
+
+    def _batches(self) -> Iterator[torch.Tensor]:
+        """This process's rows of every batch that is left of the epoch."""
+        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + self.progress.epoch)
+        if self.chances is None:
+            order = torch.randperm(len(self.objective.data), generator=generator)
+        else:
+            order = sampling.draw(self.chances, self.drawn, generator)
+        wanted = self.steps * self.batch
+        world = self.accelerator
+        for rows in order[:wanted].split(self.batch)[self.progress.step :]:
+            yield rows[world.process_index :: world.num_processes].to(self.device)
+
+    def _step(self, rows: torch.Tensor) -> torch.Tensor:
+        """One update of the weights; (loss, accuracy) stay on the device."""
+        parts = rows.chunk(self.config.accumulate)
+        total = torch.zeros(2, device=self.device)
+        for i, part in enumerate(parts):
+            last = i == len(parts) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.network):
+                precision = self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext()
+                loss, accuracy = self.objective(self.network, part, self.size, precision)
+                self.accelerator.backward(loss / len(parts))
+            total += torch.stack([loss.detach(), accuracy]) / len(parts)
+        if self._gradient_is_usable():
+            self.optimizer.step()
+            self.unusable = 0
+        else:
+            self._lose(total)
+        self.optimizer.zero_grad()
+        done = self.progress.epoch * self.steps + self.progress.step + 1
+        if self.scheduler is not None:
+            self.scheduler.step_update(done)
+        if self.ema is not None:
+            self.ema.update(self.model, step=done)
+        return total
+
+    def _lose(self, total: torch.Tensor) -> None:
+        """Leave an update out. Several are half precision's, which is given up; ten in a row are the run's own."""
+        self.lost += 1
+        if self.lost == MOST_LOST and self.accelerator.mixed_precision != "no":
+            self.accelerator.print("gradients in half precision are no numbers here: the run goes on in float32")
+        if self.unusable >= LOOK:
+            total.fill_(torch.nan)
+
+    def _gradient_is_usable(self) -> bool:
+        """Clip the gradient. On a CPU, which need not wait to be asked, say whether it is a number.
+
+        oneDNN's bfloat16 kernels for AMX now and then give some that are none, of maps one pixel wide (torch 2.14).
+        """
+        on_cpu = self.device.type == "cpu"
+        if not self.config.grad_clip and not on_cpu:
+            return True
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.grad_clip or math.inf)
+        self.unusable += 1
+        return not on_cpu or bool(torch.isfinite(norm))
+
+    @property
+    def kept(self) -> torch.nn.Module:
+        """The model that is validated and kept."""
+        return self.model if self.ema is None else self.ema.module
+
+    def validate(self, held: Labelled) -> dict[str, float]:
+        """Accuracy and loss of the kept model on validation."""
+        logits, allowed = predict(self.kept, held, self.model_config, self.size)
+        return {
+            "val_accuracy": metrics.accuracy(logits, allowed),
+            "val_loss": metrics.loss(logits, allowed).item(),
+        }
+
+    def keep_best(self, score: dict[str, float]) -> None:
+        """Copy the weights if validation was never better at this size; between equals the lower loss decides."""
+        now = {"size": self.size} | {k: score[k] for k in ("val_accuracy", "val_loss") if k in score}
+        if "val_accuracy" not in score or _rank(now) > _rank(self.best):
+            self.best, self.progress.waiting = now, 0
+            self.best_weights = self._copied()
+        else:
+            self.progress.waiting += 1
+
+    def result(self) -> Weights:
+        """The weights that ``config.keep`` names."""
+        return self.best_weights if self.config.keep == "best" else self._copied()
+
+    def _copied(self) -> Weights:
+        return {k: v.detach().cpu().clone() for k, v in self.kept.state_dict().items()}
+
+    def next_epoch(self, values: dict[str, float]) -> None:
+        """Count, and let a scheduler that watches validation see it."""
+        self.progress.epoch += 1
+        self.progress.step = 0
+        if self.plateau is not None:
+            self.plateau.step(values["val_accuracy"])
+
+    def save(self) -> None:
+        """Write the checkpoint, from the first process."""
+        randoms = gather(checkpoint.random_states())
+        if self.accelerator.is_main_process:
+            checkpoint.save(self.config.out, self.state() | {"random": randoms})
+        self.accelerator.wait_for_everyone()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on."""
+        scaler = self.accelerator.scaler
+        return {
+            "progress": vars(self.progress),
+            "labels": list(self.model_config.labels),
+            "model": self.model.state_dict(),
+            "ema": None if self.ema is None else self.ema.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": None if self.plateau is None else self.plateau.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "best": self.best,
+            "best_weights": self.best_weights,
+        }
+
+    def restore(self) -> None:
+        """Go on from the last checkpoint."""
+        state = checkpoint.read(self.config.out)
+        if tuple(state["labels"]) != self.model_config.labels:
+            raise UserError(f"{self.config.out} was trained on other classes: resume with the same --data")
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise UserError(f"{self.config.out} holds another network: resume with the same flags ({error})") from None
+        if self.ema is not None:
+            self.ema.module.load_state_dict(state["ema"] or state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.plateau is not None and state["plateau"]:
+            self.plateau.load_state_dict(state["plateau"])
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.best, self.best_weights = state["best"], state["best_weights"]
+        self.progress = Progress(**state["progress"])
+        checkpoint.restore_random_states(state["random"][self.accelerator.process_index % len(state["random"])])
+        self.records.rewind(self.progress.epoch)
+
+
+def _rank(score: dict[str, float]) -> tuple[float, ...]:
+    """Later sizes beat earlier ones; then accuracy, then the lower loss."""
+    return (score.get("size", 0), score.get("val_accuracy", -1.0), -score.get("val_loss", torch.inf))
