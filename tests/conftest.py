@@ -16,6 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several threads of each worker would 
     os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
+import random
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import browsing
+import numpy as np
 import pytest
 from hub_server import Hub
 from huggingface_hub import constants
@@ -44,6 +46,15 @@ def fresh_accelerator() -> Iterator[None]:
     yield
     if "accelerate" in sys.modules:
         sys.modules["accelerate"].state.AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed() -> None:
+    """Every test starts from the same random state, alone or after any others: none may pass or fail by luck."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture

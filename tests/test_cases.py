@@ -8,6 +8,8 @@ from hwr.data.inkset import InkSet
 from hwr.evaluation.inference import Labelled
 from hwr.training import cases
 
+pytestmark = pytest.mark.numeric
+
 LABELS = ("0", "C", "c", "L", "l")
 
 

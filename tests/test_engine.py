@@ -15,6 +15,8 @@ from hwr.model import engine
 from hwr.model.resnet import features_of, fused
 from tests.test_fused import NETWORKS, TINY, lively
 
+pytestmark = pytest.mark.numeric
+
 TRANSLATED = [*NETWORKS[:3], NETWORKS[4], NETWORKS[10]]
 
 

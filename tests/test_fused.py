@@ -9,6 +9,8 @@ import torch
 from hwr.config import ModelConfig
 from hwr.model.resnet import build, features_of, fused
 
+pytestmark = pytest.mark.numeric
+
 TINY = {"in_chans": 1, "channels": [8, 8, 16, 16]}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("resnet18", TINY),

@@ -16,6 +16,8 @@ from hwr.ink import strokes
 from hwr.ink.preprocess import fit
 from hwr.personal import Sample
 
+pytestmark = pytest.mark.numeric
+
 PENS = Path(__file__).parent / "data" / "pens.npz"
 Gray = NDArray[np.uint8]
 

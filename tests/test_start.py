@@ -17,6 +17,8 @@ from hwr.model.resnet import build
 from hwr.training import start
 from hwr.training.options import TrainConfig
 
+pytestmark = pytest.mark.numeric
+
 TINY = ModelConfig(labels=("a", "b", "c"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 
 

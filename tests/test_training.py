@@ -3,6 +3,7 @@
 import math
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from hwr.training.options import TrainConfig
 from hwr.training.sampling import draw
 from hwr.training.trainer import Run, Weights
 
+pytestmark = pytest.mark.numeric
+
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 STILL = {
     "degrees": 0,
@@ -45,10 +48,16 @@ STILL = {
 }
 
 
-def digits(count: int) -> InkSet:
+@cache
+def all_digits() -> InkSet:
     sample = data.load("sample", "train", TINY, Path())
-    rows = np.flatnonzero(np.isin(sample.labels, [i for i, t in enumerate(sample.targets) if t[0].isdigit()]))
-    return sample.take(rows[:count])
+    return sample.take(
+        np.flatnonzero(np.isin(sample.labels, [i for i, t in enumerate(sample.targets) if t[0].isdigit()]))
+    )
+
+
+def digits(count: int) -> InkSet:
+    return all_digits().take(np.arange(count))
 
 
 def config(out: Path, **changes: object) -> TrainConfig:
@@ -334,25 +343,26 @@ def test_unknown_devices_schedulers_and_optimizers_are_named(tmp_path: Path, cha
     "changes",
     [
         {"optimizer": "sgd", "lr": 0.05},
-        {"optimizer": "muon"},
+        {"optimizer": "muon", "lr": 0.01},
         {"optimizer": "adamw", "layer_decay": 0.7},
-        {"scheduler": "step", "decay_every": 1},
+        {"scheduler": "step", "decay_every": 2, "decay_rate": 0.5},
         {"scheduler": "plateau", "decay_every": 1},
         {"accumulate": 2},
         {"mixup": 0.2, "cutmix": 0.5},
         {"balance": 1.0},
         {"small_size": 24},
-        {"finetune": "gradual"},
+        {"finetune": "gradual", "epochs": 18},
         {"precision": "bf16"},
     ],
     ids=str,
 )
 def test_every_way_to_train_learns_something(tmp_path: Path, changes: dict[str, object]) -> None:
-    torch.manual_seed(0)
-    train = digits(256)
-    fit(train, train, config(tmp_path, epochs=18 if "finetune" in changes else 6, **changes))
+    """Zeros and ones, as they are: 48 updates bring the loss from 2.3, that of ten classes, to at most 1.4 (AVX2)."""
+    sample = digits(3000)
+    train = sample.take(np.flatnonzero(sample.labels < 2)[:256])
+    fit(train, train, config(tmp_path, **{"epochs": 6, "smoothing": 0.0, **STILL, **changes}))
     losses = [line["loss"] for line in records.read(tmp_path)]
-    assert losses[-1] < losses[0] - 0.05
+    assert losses[-1] < losses[0] - 0.5
 
 
 def test_accumulated_parts_make_the_update_of_the_whole_batch(tmp_path: Path) -> None:
