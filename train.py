@@ -20,8 +20,10 @@ from hwr.config import ModelConfig, UserError
 from hwr.evaluation import curves as report
 from hwr.evaluation import devices
 from hwr.evaluation import report as evaluation
+from hwr.files import write_atomically
 from hwr.hub import network, space
 from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import count_parameters, freeze, open_stages
 from hwr.training import average, records, start
 from hwr.training import calibrate as examine
@@ -75,7 +77,7 @@ def check_output(config: TrainConfig) -> None:
         raise UserError(f"--out {config.out} is not empty: name a new folder, or continue that run with --resume")
     try:
         config.out.mkdir(parents=True, exist_ok=True)
-        hub.write(config.out / ".writable", b"")
+        write_atomically(config.out / ".writable", b"")
         (config.out / ".writable").unlink()
     except OSError as error:
         raise UserError(f"--out {config.out} cannot be written: {error.strerror}") from None
@@ -121,10 +123,10 @@ def save(
     notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": writers}
     if before:
         notes["started_from"] = before
-    hub.save(config.out, weights, model_config, notes, measured)
+    store.save(config.out, weights, model_config, notes, measured)
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
-    hub.write(config.out / hub.CURVES, report.learning_curves(records.read(config.out), title))
-    hub.write(config.out / hub.CARD, hub.described(config.out).encode())
+    write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))
+    write_atomically(config.out / store.CARD, hub.described(config.out).encode())
     records.Records(config.out).finish(measured)
 
 
@@ -149,7 +151,7 @@ def publish(config: TrainConfig) -> None:
 
 def evaluate(config: TrainConfig, sets: prepare.Sets, device: torch.device) -> None:
     """The report of the model as it was written. Without it a training is whole all the same."""
-    model, model_config = hub.load(config.out)
+    model, model_config = store.load(config.out)
     out = config.out / "evaluation"
     try:
         evaluation.evaluate_run(

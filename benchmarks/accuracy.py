@@ -25,10 +25,12 @@ from benchmarks import results
 from hwr import Recognizer, cli
 from hwr.config import DIGITS, LOWER, UPPER, Alphabet
 from hwr.data import outliers, sources
+from hwr.files import write_atomically
 from hwr.hub import transfer as hub
 from hwr.ink import strokes
 from hwr.ink.picture import Gray
 from hwr.metrics import summary
+from hwr.model import store
 
 RESULTS = results.FOLDER / "accuracy.json"
 CANVAS = 280  # pixels: the sketchpad's
@@ -77,7 +79,7 @@ def main(options: Options) -> None:
         )
     print(f"rejected: {strange['rejected']:.1%} of {strange['n']:,} outliers; accepted: {strange['accepted']}")
     if options.write:
-        write(hub.BUNDLED if options.model is None else Path(options.model), measured, strange)
+        write(store.BUNDLED if options.model is None else Path(options.model), measured, strange)
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -153,9 +155,9 @@ def picture(source: sources.Source, i: int) -> Gray:
 def write(folder: Path, measured: dict[str, dict[str, float]], strange: dict[str, Any]) -> None:
     report = results.report("accuracy", results=measured, rejection=strange)
     results.write(RESULTS, report)
-    metrics = json.loads((folder / hub.METRICS).read_text())
-    hub.write(folder / hub.METRICS, (json.dumps(metrics | {"recognizer": report}, indent=2) + "\n").encode())
-    hub.write(folder / hub.CARD, hub.described(folder).encode())
+    metrics = json.loads((folder / store.METRICS).read_text())
+    write_atomically(folder / store.METRICS, (json.dumps(metrics | {"recognizer": report}, indent=2) + "\n").encode())
+    write_atomically(folder / store.CARD, hub.described(folder).encode())
 
 
 def table(measured: dict[str, dict[str, float]], strange: dict[str, Any]) -> str:

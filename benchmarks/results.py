@@ -13,7 +13,7 @@ import timm
 import torch
 
 import hwr
-from hwr.hub import transfer as hub
+from hwr.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
@@ -45,4 +45,4 @@ def processor() -> str:
 
 def write(path: Path, found: dict[str, Any]) -> None:
     """Atomically."""
-    hub.write(path, (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(path, (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode())

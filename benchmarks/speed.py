@@ -27,7 +27,7 @@ from hwr.hub import transfer as hub
 from hwr.ink import strokes
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import to_tensor
-from hwr.model import engine
+from hwr.model import engine, store
 from hwr.model.resnet import features_of
 from hwr.recognizer import BATCH
 
@@ -61,7 +61,7 @@ class Options:
 
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(options.model)
-    networks = networks_of(recognizer, hub.load(hub.find(options.model).folder)[0].eval())
+    networks = networks_of(recognizer, store.load(hub.find(options.model).folder)[0].eval())
     source = sources.read(options.data, "test", options.data_dir)
     pictures = [ink for i in range(min(options.pictures, len(source))) if (ink := source.ink(i)) is not None]
     found = {

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import accuracy, engines, reading, results, speed
 from hwr import UserError, cli
-from hwr.hub import transfer as hub
+from hwr.files import write_atomically
 
 README = results.ROOT / "README.md"
 WRITE = "write them with python -m benchmarks.tables"
@@ -38,7 +38,7 @@ def main(options: Options) -> None:
     text = README.read_text(encoding="utf-8")
     made = filled(text, results.FOLDER)
     if not options.check:
-        hub.write(README, made.encode())
+        write_atomically(README, made.encode())
     elif differing := [a["name"] for a, b in zip(places(text), places(made), strict=True) if a["table"] != b["table"]]:
         raise UserError(f"tables of README.md that are not those of the results: {', '.join(differing)}; {WRITE}")
     for name in sorted(name for name in TABLES if (results.FOLDER / f"{name}.json").exists()):

@@ -20,8 +20,10 @@ from hwr import predict as batch
 from hwr.config import Alphabet
 from hwr.evaluation.corruptions import LIMIT
 from hwr.export import export
+from hwr.files import write_atomically
 from hwr.hub import space
 from hwr.hub import transfer as hub
+from hwr.model import store
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class DeploySpace:
 class Export:
     """Write a model directory's network for other runtimes, compared with PyTorch before it counts."""
 
-    folder: tyro.conf.Positional[Path] = hub.BUNDLED
+    folder: tyro.conf.Positional[Path] = store.BUNDLED
     """A model directory. Default: the bundled model."""
     format: export.Format = "onnx"
     """onnx; int8: ONNX of 8-bit integers; torch: a program of torch.export; litert: TFLite."""
@@ -140,7 +142,7 @@ class Export:
         untouched = hub.is_described(self.folder)
         found = export.write(self.folder, self.format, self.raw, self.out)
         if untouched:  # a card that somebody worked on stays as it is
-            hub.write(self.folder / hub.CARD, hub.described(self.folder).encode())
+            write_atomically(self.folder / store.CARD, hub.described(self.folder).encode())
         print(f"Agrees with PyTorch on {found.agreement:.2%} of {found.n:,} pictures")
         print(f"Largest difference: {found.largest_difference:.1e}")
         if found.accuracy is not None:

@@ -1,11 +1,11 @@
-"""What the weights are (ModelConfig), and what a user may get wrong (UserError)."""
+"""What the weights are (ModelConfig), and what its labels may be."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
+
+from hwr.errors import UserError as UserError
 
 DIGITS = tuple("0123456789")
 UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -14,26 +14,6 @@ LONGEST_LABEL = 200  # characters
 OTHER = "<other>"  # the class of what is no character: learnt, never answered
 
 Alphabet = Literal["digits", "letters", "all"]
-
-
-class UserError(ValueError):
-    """A mistake of the caller: the message names what was given, what was expected and what to do.
-
-    Command lines print it as one line and exit with ``exit_status``; nothing else about it is worth a stack trace.
-    """
-
-    exit_status = 2
-
-
-def local(name: str | os.PathLike[str]) -> Path:
-    """A file or folder of this machine, ~ expanded. Raises UserError for what cannot be the name of one."""
-    try:
-        path = Path(name).expanduser()
-        path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, or not of characters
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"{str(name)[:100]!r} cannot be the name of a file or folder: {reason}") from None
-    return path
 
 
 def is_label(name: object) -> bool:

@@ -19,7 +19,7 @@ from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.hub import transfer as hub
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, to_ink, to_tensor
-from hwr.model import engine
+from hwr.model import engine, store
 from hwr.model.resnet import features_of, fused
 from hwr.reading import read as reading
 from hwr.reading.read import Reading
@@ -94,7 +94,7 @@ class Recognizer:
         copy is kept here and the Hub cannot be reached.
         """
         found = hub.find(source, revision)
-        model, config = hub.load(found.folder)
+        model, config = store.load(found.folder)
         return cls(fused(model).to(device), config, found.name, found.stale)
 
     @property

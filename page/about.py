@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from hwr import Recognizer
-from hwr.hub import transfer as hub
+from hwr.model import store
 
 SECTIONS = ("How well it reads", "Whose hands are in the data, and what is not known", "Training data and licences")
 CARD = "README.md"
@@ -38,7 +38,7 @@ def card(recognizer: Recognizer) -> str:
 def folder_of(recognizer: Recognizer) -> Path | None:
     """The model directory, if it is on this machine and not of the Hub."""
     if recognizer.source == "bundled":
-        return hub.BUNDLED
+        return store.BUNDLED
     folder = Path(recognizer.source).expanduser()
     return folder if folder.is_dir() else None
 

@@ -24,9 +24,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hwr import labels as naming
-from hwr.config import UserError, local
+from hwr.config import UserError
+from hwr.files import local, write_atomically
 from hwr.hub import network
-from hwr.hub import transfer as hub
 from hwr.hub.uploads import EVERY, Uploads
 from hwr.ink.picture import Gray, shrink
 from page.quota import Limits
@@ -105,7 +105,7 @@ class Feedback:
         """The picture, then its line; neither if one fails."""
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        hub.write(path, content)
+        write_atomically(path, content)
         try:
             append(self._rows, line)
         except OSError:

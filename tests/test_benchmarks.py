@@ -12,7 +12,7 @@ from hwr import Recognizer
 from hwr.config import DIGITS, ModelConfig, UserError
 from hwr.data import inkset as data
 from hwr.data import sources
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.training.options import TrainConfig
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
@@ -174,7 +174,7 @@ def test_the_page_is_asked_as_programs_ask_it(page_url: str) -> None:
 
 def test_the_plain_page_asks_the_bare_network() -> None:
     found = plain.predict(timm.create_model(f"local-dir:{plain.WEIGHTS}", pretrained=True).eval(), speed.editor_value())
-    assert tuple(found) == hub.load(hub.BUNDLED)[1].labels
+    assert tuple(found) == store.load(store.BUNDLED)[1].labels
     assert sum(found.values()) == pytest.approx(1, abs=1e-4)
 
 
@@ -211,11 +211,11 @@ def test_a_hand_that_wrote_everything_once_is_not_measured(recognizer: Recognize
 def test_only_writers_that_the_model_never_saw_are_measured(tmp_path: Path) -> None:
     pens = data.load(str(PENS), "train", ModelConfig(labels=(), image_size=32), Path())
     writers = np.unique(pens.groups)
-    (tmp_path / hub.CONFIG).write_text(
+    (tmp_path / store.CONFIG).write_text(
         json.dumps({"hwr": {"held_out": {"pens": [int(writers[0]), 9999], "others": [int(writers[1])]}}})
     )
     assert personal.held_out(tmp_path, pens) == [writers[0]]
-    (tmp_path / hub.CONFIG).write_text(json.dumps({"hwr": {}}))
+    (tmp_path / store.CONFIG).write_text(json.dumps({"hwr": {}}))
     with pytest.raises(UserError, match="kept out of its training"):
         personal.held_out(tmp_path, pens)
 

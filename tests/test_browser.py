@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from hwr import Recognizer
 from hwr.config import ModelConfig
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build
 
 
@@ -197,7 +197,7 @@ def touch(page: Page, stroke: Stroke) -> None:
 def test_names_of_classes_are_text_and_never_markup(context: BrowserContext, tmp_path: Path) -> None:
     hostile = tuple(f"{i}<img src=x onerror='hacked=1'><script>hacked=1</script>**" for i in range(10))
     config = ModelConfig(hostile, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
-    hub.save(tmp_path / "model", build(config).state_dict(), config, {}, {})
+    store.save(tmp_path / "model", build(config).state_dict(), config, {}, {})
     with served(tmp_path / "log", os.environ, str(tmp_path / "model")) as url:
         page = opened(context, url)
         draw(page, TWO)

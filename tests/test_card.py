@@ -21,7 +21,7 @@ from PIL import Image
 from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig
 from hwr.data.downloads import DOWNLOADS
 from hwr.hub import card
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build
 
 ROOT = Path(__file__).parents[1]
@@ -199,7 +199,7 @@ def test_data_behind_the_start_are_attributed_too() -> None:
     before = {"data": ["kmnist"], "init": ["bundled"], "epochs": 7}
     text = card.write(TINY, {"training": {"data": ["my_hand"], "init": ["large"]}, "started_from": before}, {})
     assert "KMNIST (Clanuwat" in text and "UNIPEN train_r01_v07" in text
-    shipped = json.loads((hub.BUNDLED / hub.CONFIG).read_text())["hwr"]["training"]["data"]
+    shipped = json.loads((store.BUNDLED / store.CONFIG).read_text())["hwr"]["training"]["data"]
     assert {card._known(source) for source in shipped} == set(card.BUNDLED)
 
 
@@ -281,7 +281,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     labels = (*DIGITS, OTHER)
     config = replace(TINY, labels=labels, temperature=0.7)
-    hub.save(place / card.FOLDER, build(config).state_dict(), config, {}, {})
+    store.save(place / card.FOLDER, build(config).state_dict(), config, {}, {})
     with Image.open(ROOT / "examples" / "5.png") as drawn:
         paper = Image.new("RGBA", drawn.size, "white")
         paper.alpha_composite(drawn)
@@ -300,7 +300,7 @@ def run(script: str, place: Path) -> str:
 
 
 def examples(place: Path) -> dict[str, str]:
-    _, config = hub.load(place / card.FOLDER)
+    _, config = store.load(place / card.FOLDER)
     return dict(BLOCK.findall(card.write(config, {}, {}, onnx=True)))
 
 
@@ -338,11 +338,11 @@ def test_the_onnx_example_agrees_with_timm_s(place: Path) -> None:
 
 
 def test_the_timm_example_reads_what_the_recognizer_reads(place: Path, tmp_path: Path) -> None:
-    _, config = hub.load(hub.BUNDLED)
+    _, config = store.load(store.BUNDLED)
     (tmp_path / "picture.png").write_bytes((place / "picture.png").read_bytes())
     folder = tmp_path / card.FOLDER
     folder.parent.mkdir(parents=True)
-    folder.symlink_to(hub.BUNDLED)
+    folder.symlink_to(store.BUNDLED)
     label, value = certainty(run(dict(BLOCK.findall(card.write(config, {}, {})))["timm"], tmp_path))
     assert label == "5"
     assert value > 0.9
@@ -350,7 +350,7 @@ def test_the_timm_example_reads_what_the_recognizer_reads(place: Path, tmp_path:
 
 def test_the_example_for_plain_pictures_runs(place: Path, tmp_path: Path) -> None:
     config = replace(TINY, ink=False, mean=0.449, std=0.226)
-    hub.save(tmp_path / card.FOLDER, build(config).state_dict(), config, {}, {})
+    store.save(tmp_path / card.FOLDER, build(config).state_dict(), config, {}, {})
     (tmp_path / "picture.png").write_bytes((place / "picture.png").read_bytes())
     label, value = certainty(run(dict(BLOCK.findall(card.write(config, {}, {})))["timm"], tmp_path))
     assert label in DIGITS

@@ -16,7 +16,7 @@ from hwr.data.inkset import InkSet
 from hwr.evaluation import corruptions, measures
 from hwr.evaluation import report as evaluation
 from hwr.evaluation.measures import Answers, Measures
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
@@ -151,9 +151,9 @@ def test_an_evaluation_replaces_an_earlier_one_and_nothing_else(
 
 
 def test_sources_are_read_as_training_reads_them(tmp_path: Path) -> None:
-    model = hub.BUNDLED
+    model = store.BUNDLED
     found = evaluation.evaluate([str(PENS)], str(model), tmp_path / "report", tmp_path, limit=0)
-    network, config = hub.load(model)
+    network, config = store.load(model)
     ink = data.load(str(PENS), "test", config, tmp_path)
     logits = evaluation._logits(network, config, ink.images)
     allowed = ink.membership(config.labels)[torch.from_numpy(ink.labels)]

@@ -24,6 +24,7 @@ from hwr.export import onnx as export_onnx
 from hwr.export import torch as export_torch
 from hwr.hub import transfer as hub
 from hwr.ink.preprocess import fit_ink, to_ink, to_tensor
+from hwr.model import store
 from hwr.model.resnet import build
 
 onnx = pytest.importorskip("onnx")
@@ -54,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         model(to_tensor(parity.pictures(TINY, 256, "train").ink, TINY))
     folder = tmp_path_factory.mktemp("exported")
-    hub.save(folder, model.state_dict(), TINY, {}, {})
+    store.save(folder, model.state_dict(), TINY, {}, {})
     for raw in FORMS:
         assert export.write(folder, raw=raw, ink=INK).n == 1000
         assert export.write(folder, "torch", raw, ink=INK).n == 1000
@@ -68,7 +69,7 @@ def ask(path: Path, **given: NDArray[Any]) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 300])
 def test_any_number_of_pictures_gives_the_logits_of_the_network(folder: Path, n: int) -> None:
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     pixels = to_tensor(INK[:n], config)
     with torch.inference_mode():
         expected = model(pixels).numpy()
@@ -79,7 +80,7 @@ def test_any_number_of_pictures_gives_the_logits_of_the_network(folder: Path, n:
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_the_raw_form_gives_calibrated_probabilities_of_ink(folder: Path, n: int) -> None:
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     with torch.inference_mode():
         logits = model(to_tensor(INK[:n], config)).double().numpy()
     powers = np.exp(logits / 0.5)
@@ -90,7 +91,7 @@ def test_the_raw_form_gives_calibrated_probabilities_of_ink(folder: Path, n: int
 
 @pytest.mark.parametrize("name", FORMS.values())
 def test_the_metadata_is_all_it_takes_to_rebuild_the_config(folder: Path, name: str) -> None:
-    _, config = hub.load(folder)
+    _, config = store.load(folder)
     found = onnxruntime.InferenceSession(folder / name).get_modelmeta().custom_metadata_map
     assert found.pop("hwr_version") == hwr.__version__
     sha256 = found.pop("sha256")
@@ -225,9 +226,9 @@ def test_pictures_that_prove_nothing_are_refused(folder: Path, tmp_path: Path, i
 
 
 def test_weights_that_are_not_those_of_the_config_are_not_exported(folder: Path, tmp_path: Path) -> None:
-    for path in (hub.CONFIG, hub.WEIGHTS):
+    for path in (store.CONFIG, store.WEIGHTS):
         (tmp_path / path).write_bytes((folder / path).read_bytes())
-    with (tmp_path / hub.WEIGHTS).open("ab") as file:
+    with (tmp_path / store.WEIGHTS).open("ab") as file:
         file.write(b" ")
     with pytest.raises(UserError, match="sha256"):
         export.write(tmp_path, ink=INK)
@@ -259,7 +260,7 @@ def test_networks_for_plain_pictures_get_pictures_too() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("raw", FORMS)
 def test_the_bundled_model_agrees_on_a_thousand_characters(tmp_path: Path, raw: bool) -> None:
-    found = export.write(hub.BUNDLED, "onnx", raw, tmp_path / FORMS[raw])
+    found = export.write(store.BUNDLED, "onnx", raw, tmp_path / FORMS[raw])
     assert found.n == 1000
     assert found.agreement == 1
     assert found.largest_difference < 1e-4
@@ -267,7 +268,7 @@ def test_the_bundled_model_agrees_on_a_thousand_characters(tmp_path: Path, raw: 
 
 @pytest.mark.slow
 def test_onnxruntime_answers_what_the_recognizer_answers(recognizer: Recognizer, tmp_path: Path) -> None:
-    export.write(hub.BUNDLED, raw=True, out=tmp_path / "model.raw.onnx")
+    export.write(store.BUNDLED, raw=True, out=tmp_path / "model.raw.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.raw.onnx")
     about = session.get_modelmeta().custom_metadata_map
     paper = np.full((200, 150), 255, np.uint8)
@@ -286,7 +287,7 @@ def test_onnxruntime_answers_what_the_recognizer_answers(recognizer: Recognizer,
 @pytest.mark.parametrize("raw", FORMS)
 @pytest.mark.parametrize("n", [1, 2, 300])
 def test_a_loaded_program_gives_the_answers_of_the_network(folder: Path, raw: bool, n: int) -> None:
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     pixels = to_tensor(INK[:n], config)
     with torch.inference_mode():
         logits = model(pixels)
@@ -297,7 +298,7 @@ def test_a_loaded_program_gives_the_answers_of_the_network(folder: Path, raw: bo
 
 
 def test_the_program_brings_all_it_takes_to_rebuild_the_config(folder: Path) -> None:
-    _, config = hub.load(folder)
+    _, config = store.load(folder)
     extra = {export_torch.EXTRA: ""}
     torch.export.load(folder / "model.pt2", extra_files=extra)
     values = json.loads(extra[export_torch.EXTRA])
@@ -330,12 +331,12 @@ def test_a_program_holds_no_paths_of_the_machine_and_is_the_same_every_time(fold
 @pytest.fixture(scope="module", params=FORMS)
 def quantised(folder: Path, request: pytest.FixtureRequest) -> tuple[bool, bytes]:
     """A form, and the tiny model in it with weights of 8 bits."""
-    return request.param, export_int8.content(*hub.load(folder), request.param)
+    return request.param, export_int8.content(*store.load(folder), request.param)
 
 
 def test_int8_is_near_the_answers_of_the_network(folder: Path, quantised: tuple[bool, bytes]) -> None:
     raw, content = quantised
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     seen = parity.pictures(config)
     want = parity.with_torch(model, config, raw)(seen.ink)
     have = np.concatenate(
@@ -364,7 +365,7 @@ def test_int8_keeps_the_metadata_and_is_the_same_every_time(
     about = onnxruntime.InferenceSession(content).get_modelmeta().custom_metadata_map
     assert json.loads(about["labels"]) == list(TINY.labels)
     if not raw:
-        assert export_int8.content(*hub.load(folder), raw) == content
+        assert export_int8.content(*store.load(folder), raw) == content
         assert capfd.readouterr() == ("", "") and not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
@@ -399,6 +400,6 @@ def test_a_model_directory_with_new_weights_has_no_exports_of_the_old(tmp_path: 
     assert len(set(names)) == 8
     for name in names:
         (tmp_path / name).touch()
-    hub.save(tmp_path, build(TINY).state_dict(), TINY, {}, {})
+    store.save(tmp_path, build(TINY).state_dict(), TINY, {}, {})
     assert not [path for path in tmp_path.iterdir() if path.name in names]
     assert [name for name in names if name not in hub.PUBLISHED] == ["model.pt2", "model.raw.pt2"]

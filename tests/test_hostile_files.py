@@ -17,7 +17,7 @@ from hwr.config import DIGITS, ModelConfig, UserError
 from hwr.data import inkset as data
 from hwr.data import sources
 from hwr.hub import transfer as hub
-from hwr.model import verify
+from hwr.model import store, verify
 from hwr.model.resnet import build
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=150)
@@ -156,7 +156,7 @@ def test_what_cannot_be_a_file_is_no_data_and_no_model(tmp_path: Path, name: str
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    hub.save(folder, build(models.TINY).state_dict(), models.TINY, {}, {})
+    store.save(folder, build(models.TINY).state_dict(), models.TINY, {}, {})
     return folder
 
 
@@ -187,8 +187,8 @@ def test_a_deep_argument_is_refused_and_not_printed_whole() -> None:
 
 @pytest.mark.parametrize("name", models.crafted_configs({}))
 def test_every_crafted_config_is_judged(whole: Path, tmp_path: Path, name: str) -> None:
-    settings = json.loads((whole / hub.CONFIG).read_bytes())
-    (tmp_path / hub.CONFIG).write_bytes(models.crafted_configs(settings)[name])
+    settings = json.loads((whole / store.CONFIG).read_bytes())
+    (tmp_path / store.CONFIG).write_bytes(models.crafted_configs(settings)[name])
     try:
         found = verify.model_config(tmp_path, verify.read_config(tmp_path))
     except UserError as error:
@@ -199,7 +199,7 @@ def test_every_crafted_config_is_judged(whole: Path, tmp_path: Path, name: str) 
 
 
 def test_numbers_of_another_type_are_refused_by_name(whole: Path) -> None:
-    wanted = verify.weights(whole / hub.WEIGHTS, verify.model_config(whole, verify.read_config(whole)).sha256)
+    wanted = verify.weights(whole / store.WEIGHTS, verify.model_config(whole, verify.read_config(whole)).sha256)
     odd = wanted | {"fc.bias": wanted["fc.bias"].double()}
     with pytest.raises(UserError, match=r"fc\.bias is of torch\.float64, the architecture needs torch\.float32"):
         verify.same_names(whole, wanted, odd)
@@ -207,7 +207,7 @@ def test_numbers_of_another_type_are_refused_by_name(whole: Path) -> None:
 
 def test_a_pickle_for_weights_is_never_opened(tmp_path: Path) -> None:
     content = b"\x80\x02cos\nsystem\n(S'true'\ntR."
-    (tmp_path / hub.WEIGHTS).write_bytes(content)
+    (tmp_path / store.WEIGHTS).write_bytes(content)
     with watched(tmp_path) as touched, pytest.raises(UserError):
-        verify.weights(tmp_path / hub.WEIGHTS, "0" * 64)
+        verify.weights(tmp_path / store.WEIGHTS, "0" * 64)
     assert touched == []

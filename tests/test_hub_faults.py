@@ -19,6 +19,7 @@ from hwr import Recognizer, UnavailableError, UserError
 from hwr.config import ModelConfig
 from hwr.hub import card
 from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
@@ -35,8 +36,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory as train.py leaves it."""
     folder = tmp_path_factory.mktemp("made") / "model"
     torch.manual_seed(3)
-    hub.save(folder, build(TINY).state_dict(), TINY, {"version": "1"}, {"validation": {}})
-    (folder / hub.CARD).write_text(f"---\nlicense: mit\n---\n# Reads digits\n\n`local-dir:{card.FOLDER}`\n")
+    store.save(folder, build(TINY).state_dict(), TINY, {"version": "1"}, {"validation": {}})
+    (folder / store.CARD).write_text(f"---\nlicense: mit\n---\n# Reads digits\n\n`local-dir:{card.FOLDER}`\n")
     return folder
 
 
@@ -55,7 +56,7 @@ def published(hub_of_tests: Hub, folder: Path) -> Hub:
 
 
 def logits(folder: Path) -> torch.Tensor:
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     with torch.inference_mode():
         found: torch.Tensor = model(torch.linspace(-1, 1, 32 * 32).view(1, 1, 32, 32))
     assert config.labels == TINY.labels
@@ -99,8 +100,8 @@ PULL_FAULTS = [
     Case("info cut off", on("GET", INFO, truncate(0.5), ALWAYS), "cannot be reached|broke off"),
     Case("token refused", on("GET", INFO, status(401)), "does not accept the token", UserError),
     Case("no right", on("GET", INFO, status(403)), "write access|may not", UserError),
-    Case("no config", removes(hub.CONFIG), "has no config.json", UserError),
-    Case("no weights", removes(hub.WEIGHTS), "has no model.safetensors", UserError),
+    Case("no config", removes(store.CONFIG), "has no config.json", UserError),
+    Case("no weights", removes(store.WEIGHTS), "has no model.safetensors", UserError),
     Case("head 500 once", on("HEAD", FILE, status(500))),
     Case("head 503 for ever", on("HEAD", FILE, status(503), ALWAYS), "503|cannot be reached"),
     Case("head 404", on("HEAD", FILE, status(404, {"X-Error-Code": "EntryNotFound"}), ALWAYS), "404", UserError),
@@ -146,9 +147,9 @@ def test_a_pull_ends_with_the_model_or_a_clear_line(published: Hub, folder: Path
 )
 def test_while_the_hub_fails_the_copy_of_before_serves(published: Hub, folder: Path, fault: Case) -> None:
     before = hub.pull(REPO)
-    newer = json.loads((folder / hub.CONFIG).read_text())
+    newer = json.loads((folder / store.CONFIG).read_text())
     newer["hwr"]["temperature"] = 3.0
-    published.commit(REPO, {hub.CONFIG: json.dumps(newer).encode(), hub.WEIGHTS: b"not yet finished"})
+    published.commit(REPO, {store.CONFIG: json.dumps(newer).encode(), store.WEIGHTS: b"not yet finished"})
     fault.plant(published)
     now = hub.pull(REPO, limit=4)
     assert (now.folder, now.commit) == (before.folder, before.commit)
@@ -186,7 +187,7 @@ def test_a_private_model_needs_a_token(published: Hub, folder: Path, monkeypatch
 
 def test_a_revision_stays_what_it_was(published: Hub, folder: Path) -> None:
     first = published.head(REPO)
-    published.commit(REPO, {hub.WEIGHTS: b"other"})
+    published.commit(REPO, {store.WEIGHTS: b"other"})
     found = hub.find(f"{REPO}@{first}")
     assert (found.commit, found.name) == (first, f"{REPO}@{first[:7]}")
     published.clear_log()
@@ -202,20 +203,20 @@ def test_nothing_but_two_files_is_fetched(published: Hub, folder: Path) -> None:
     )
     hub.pull(REPO)
     fetched = {r.path.rpartition("/")[2] for r in published.log if "/resolve/" in r.path}
-    assert fetched == {hub.CONFIG, hub.WEIGHTS}
-    published.commit(REPO, {hub.WEIGHTS: None})
+    assert fetched == {store.CONFIG, store.WEIGHTS}
+    published.commit(REPO, {store.WEIGHTS: None})
     with pytest.raises(UserError, match=r"has no model\.safetensors"):
         hub.pull(REPO)
 
 
 def test_weights_that_the_config_was_not_written_for_are_refused(published: Hub) -> None:
-    published.commit(REPO, {hub.WEIGHTS: b"whatever"})
+    published.commit(REPO, {store.WEIGHTS: b"whatever"})
     with pytest.raises(UserError, match="sha256"):
         Recognizer.from_pretrained(REPO)
 
 
 def test_a_claim_of_ten_gigabytes_is_refused_before_it_is_fetched(published: Hub) -> None:
-    file = published.repo(REPO).at("main").files[hub.WEIGHTS]
+    file = published.repo(REPO).at("main").files[store.WEIGHTS]
     object.__setattr__(file, "size", 10 * 2**30)
     with pytest.raises(UserError, match="claims 10,737,418,240 bytes"):
         hub.pull(REPO)
@@ -328,7 +329,7 @@ def test_a_name_that_somebody_else_has_is_not_written_to(hub_of_tests: Hub, fold
 
 
 def test_a_damaged_model_is_not_published(hub_of_tests: Hub, folder: Path) -> None:
-    (folder / hub.WEIGHTS).write_bytes(b"damaged")
+    (folder / store.WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(UserError, match="sha256"):
         hub.push(folder, REPO)
     assert hub_of_tests.log == []
@@ -336,7 +337,7 @@ def test_a_damaged_model_is_not_published(hub_of_tests: Hub, folder: Path) -> No
 
 def test_a_second_push_sends_only_what_changed(hub_of_tests: Hub, folder: Path) -> None:
     hub.push(folder, REPO)
-    (folder / hub.METRICS).write_text('{"validation": {"n": 1}}')
+    (folder / store.METRICS).write_text('{"validation": {"n": 1}}')
     hub_of_tests.clear_log()
     hub.push(folder, REPO)
     assert not [request for request in hub_of_tests.log if request.method == "PUT"]
@@ -351,13 +352,13 @@ def test_what_is_for_nobody_else_stays_here(hub_of_tests: Hub, folder: Path) -> 
     (folder / "model.onnx").write_bytes(b"a graph")
     hub.push(folder, REPO)
     pushed = set(hub_of_tests.files(REPO))
-    assert pushed == {".gitattributes", hub.CONFIG, hub.WEIGHTS, hub.METRICS, hub.CARD, "model.onnx"}
+    assert pushed == {".gitattributes", store.CONFIG, store.WEIGHTS, store.METRICS, store.CARD, "model.onnx"}
 
 
 def test_the_card_on_the_hub_has_the_models_name(hub_of_tests: Hub, folder: Path) -> None:
     hub.push(folder, REPO)
-    assert f"hf-hub:{REPO}" in hub_of_tests.files(REPO)[hub.CARD].decode()
-    assert card.FOLDER in (folder / hub.CARD).read_text()
+    assert f"hf-hub:{REPO}" in hub_of_tests.files(REPO)[store.CARD].decode()
+    assert card.FOLDER in (folder / store.CARD).read_text()
 
 
 def test_somebody_elses_commit_in_the_meantime_is_built_upon(hub_of_tests: Hub, folder: Path) -> None:
@@ -371,12 +372,12 @@ def test_somebody_elses_commit_in_the_meantime_is_built_upon(hub_of_tests: Hub, 
 
 def test_a_branch_and_a_pull_request_leave_main_alone(hub_of_tests: Hub, folder: Path) -> None:
     hub.push(folder, REPO, branch="next")
-    assert hub.WEIGHTS not in hub_of_tests.files(REPO) and hub.WEIGHTS in hub_of_tests.files(REPO, "next")
+    assert store.WEIGHTS not in hub_of_tests.files(REPO) and store.WEIGHTS in hub_of_tests.files(REPO, "next")
     assert is_the_model(hub.pull(REPO, "next").folder, folder)
     address = hub.push(folder, REPO, create_pr=True)
     assert "discussions/1" in address
-    assert hub.WEIGHTS not in hub_of_tests.files(REPO)
-    assert hub.WEIGHTS in hub_of_tests.files(REPO, "refs/pr/1")
+    assert store.WEIGHTS not in hub_of_tests.files(REPO)
+    assert store.WEIGHTS in hub_of_tests.files(REPO, "refs/pr/1")
     with pytest.raises(UserError, match="no such repository to open a pull request in"):
         hub.push(folder, "owner/other", create_pr=True)
 

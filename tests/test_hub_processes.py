@@ -16,7 +16,7 @@ from gradio_client import Client
 from hub_server import Hub, hang, slow
 
 from hwr.config import ModelConfig
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build
 from page.feedback import Feedback
 
@@ -27,9 +27,10 @@ TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_ch
 READ = """
 import hashlib, json, sys, torch
 from pathlib import Path
+from hwr.model import store
 from hwr.hub import transfer as hub
 found = hub.pull("owner/model")
-model, config = hub.load(found.folder)
+model, config = store.load(found.folder)
 x = torch.linspace(-1, 1, 2048).view(2, 1, 32, 32)
 with torch.inference_mode(): y = model(x)
 digests = {n: hashlib.sha256((found.folder / n).read_bytes()).hexdigest() for n in ("config.json", "model.safetensors")}
@@ -65,7 +66,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(3)
-    hub.save(tmp_path / "made", build(TINY).state_dict(), TINY, {"version": "1"}, {"validation": {}})
+    store.save(tmp_path / "made", build(TINY).state_dict(), TINY, {"version": "1"}, {"validation": {}})
     return tmp_path / "made"
 
 
@@ -93,7 +94,7 @@ def pushed(server: Hub, folder: Path, token: str | None = "hf_write") -> subproc
 
 
 def answers(folder: Path) -> list[list[float]]:
-    model, _ = hub.load(folder)
+    model, _ = store.load(folder)
     with torch.inference_mode():
         return list(model(torch.linspace(-1, 1, 2048).view(2, 1, 32, 32)).tolist())
 
@@ -106,9 +107,9 @@ def test_what_is_pushed_comes_back_the_same_to_hwr_and_to_timm(server: Hub, fold
     found = in_process(READ, server, tmp_path / "empty")
     assert found["logits"] == answers(folder)
     assert found["commit"] == server.head(REPO)
-    settings = json.loads((folder / hub.CONFIG).read_text())
+    settings = json.loads((folder / store.CONFIG).read_text())
     assert found["digests"]["model.safetensors"] == settings["hwr"]["sha256"]  # type: ignore[index]
-    assert server.files(REPO)[hub.CONFIG] == (folder / hub.CONFIG).read_bytes()
+    assert server.files(REPO)[store.CONFIG] == (folder / store.CONFIG).read_bytes()
     assert in_process(WITH_TIMM, server, tmp_path / "other", tmp_path)["logits"] == answers(folder)
     tokens = [r for r in server.log if r.origin == "lfs" and "authorization" in r.headers]
     assert tokens == [] and "hf_write" not in done.stdout + done.stderr
@@ -121,7 +122,7 @@ def test_transformers_reads_it_too(folder: Path, tmp_path: Path) -> None:
         server.create(REPO)
         server.commit(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
         found = in_process(WITH_TRANSFORMERS, server, tmp_path / "empty", tmp_path)
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     with torch.inference_mode():
         logits = model(torch.tensor(found["pixels"]))
     torch.testing.assert_close(torch.tensor(found["logits"]), logits)
@@ -162,7 +163,7 @@ def test_a_killed_push_leaves_nothing_of_half_a_model(folder: Path, tmp_path: Pa
         assert ("models", REPO) not in server.repos or set(server.files(REPO)) == {".gitattributes"}
         server.heal()
         assert pushed(server, folder).returncode == 0, "the same command finishes it"
-        assert server.files(REPO)[hub.WEIGHTS] == (folder / hub.WEIGHTS).read_bytes()
+        assert server.files(REPO)[store.WEIGHTS] == (folder / store.WEIGHTS).read_bytes()
         assert len(server.commits(REPO)) == 2
 
 
@@ -223,8 +224,8 @@ def test_training_starts_from_the_hub_and_ends_there(folder: Path, tmp_path: Pat
             [sys.executable, "train.py", *flags], cwd=ROOT, env=server.env("hf_write"), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-        assert server.files("owner/tuned")[hub.WEIGHTS] == (tmp_path / "run" / hub.WEIGHTS).read_bytes()
-        settings = json.loads(server.files("owner/tuned")[hub.CONFIG])
+        assert server.files("owner/tuned")[store.WEIGHTS] == (tmp_path / "run" / store.WEIGHTS).read_bytes()
+        settings = json.loads(server.files("owner/tuned")[store.CONFIG])
         assert settings["hwr"]["training"]["init"] == [f"{REPO}@{commit}"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwr.hub import transfer as hub
+from hwr.model import store
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,7 +50,7 @@ def test_who_stops_reading_sees_no_trace(words: tuple[str, ...]) -> None:
         (("push", "runs/none"), "owner/name on the Hub"),
         (("push", "runs/none", "owner/name"), "no such model directory: runs/none"),
         (("push", ".", "owner/name"), "it has no config.json"),
-        (("push", str(hub.BUNDLED), "name"), "expected owner/name"),
+        (("push", str(store.BUNDLED), "name"), "expected owner/name"),
         (("deploy-space", "name"), "expected owner/name"),
         (("export", "runs/none"), "no such model directory: runs/none"),
         (("export", "--format", "tensorflow"), "onnx"),
@@ -65,17 +66,17 @@ def test_a_mistake_is_one_line_and_status_2(words: tuple[str, ...], said: str) -
 
 @pytest.mark.slow
 def test_export_writes_a_graph_and_the_card_mentions_it(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(hub.BUNDLED, tmp_path / "model"))
+    folder = Path(shutil.copytree(store.BUNDLED, tmp_path / "model"))
     assert hub.is_described(folder), "the bundled card is what its config and metrics say"
     done = run("export", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert "100.00% of 1,000 pictures" in done.stdout
-    assert "model.onnx" in (folder / hub.CARD).read_text()
-    (folder / hub.CARD).write_text("my own words")
+    assert "model.onnx" in (folder / store.CARD).read_text()
+    (folder / store.CARD).write_text("my own words")
     done = run("export", folder, "--raw", "--format", "int8")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(
         r"on (99\.[89]|100\.0)\d% of 1,000.*^Right: \d\d\.\d\d%; PyTorch: \d\d\.\d\d%$", done.stdout, re.M | re.S
     )
-    assert (folder / hub.CARD).read_text() == "my own words"
-    assert (folder / "model.raw.int8.onnx").stat().st_size < 0.3 * (folder / hub.ONNX).stat().st_size
+    assert (folder / store.CARD).read_text() == "my own words"
+    assert (folder / "model.raw.int8.onnx").stat().st_size < 0.3 * (folder / store.ONNX).stat().st_size

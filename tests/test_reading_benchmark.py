@@ -15,7 +15,7 @@ from hwr import Recognizer
 from hwr.config import DIGITS, LOWER, UPPER, UserError
 from hwr.data import composing, sources
 from hwr.data.composing import Composed, Gap
-from hwr.hub import transfer as hub
+from hwr.model import store
 
 PENS = Path(__file__).parent / "data" / "pens.npz"
 LETTERS = UPPER + LOWER
@@ -175,10 +175,10 @@ def test_only_writers_that_the_model_never_saw_are_read(tmp_path: Path) -> None:
     pens = sources.read(str(PENS), "test", Path())
     writers = np.unique(pens.groups).tolist()
     notes = {"hwr": {"held_out": {"pens": [writers[0], 9999], "others": [writers[1]]}}}
-    (tmp_path / hub.CONFIG).write_text(json.dumps(notes))
+    (tmp_path / store.CONFIG).write_text(json.dumps(notes))
     assert reading.held_out(tmp_path, pens) == [writers[0]]
     assert len(composing.hands(pens, DIGITS + LETTERS, [writers[0]])) == 1
-    (tmp_path / hub.CONFIG).write_text(json.dumps({"hwr": {}}))
+    (tmp_path / store.CONFIG).write_text(json.dumps({"hwr": {}}))
     with pytest.raises(UserError, match="kept out of its training"):
         reading.held_out(tmp_path, pens)
 

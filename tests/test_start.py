@@ -12,7 +12,7 @@ import timm
 import torch
 
 from hwr.config import ModelConfig, UserError
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build
 from hwr.training import start
 from hwr.training.options import TrainConfig
@@ -26,7 +26,7 @@ TINY = ModelConfig(labels=("a", "b", "c"), image_size=32, model_args={"in_chans"
 def saved(tmp_path: Path) -> tuple[Path, dict[str, torch.Tensor]]:
     """A model of a, b and c, and its weights."""
     weights = build(TINY).state_dict()
-    hub.save(tmp_path / "model", weights, replace(TINY, temperature=1.5, rejection_threshold=0.3), {}, {})
+    store.save(tmp_path / "model", weights, replace(TINY, temperature=1.5, rejection_threshold=0.3), {}, {})
     return tmp_path / "model", weights
 
 
@@ -60,7 +60,7 @@ def test_of_several_starts_the_weights_are_averaged(
         notes = {"training": {"data": ["mnist", f"hand_{i}"], "init": ["a"], "teacher": "b", "epochs": 3, "seed": i}}
         names.append(str(tmp_path / f"model_{i}"))
         all_weights.append(build(TINY).state_dict())
-        hub.save(Path(names[-1]), all_weights[-1], replace(TINY, temperature=1.0 + i), notes, {})
+        store.save(Path(names[-1]), all_weights[-1], replace(TINY, temperature=1.0 + i), notes, {})
     config = TrainConfig(init=tuple(names))
     begun = start.find(config)
     model, described = start.begin(begun, TINY.labels, config)
@@ -86,13 +86,13 @@ def test_of_several_starts_the_weights_are_averaged(
 def test_notes_of_a_training_may_be_old_or_not_ours(
     saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path, noted: object, known: dict[str, list[str]]
 ) -> None:
-    hub.save(tmp_path / "other", saved[1], TINY, {"training": noted}, {})
+    store.save(tmp_path / "other", saved[1], TINY, {"training": noted}, {})
     assert start.find(TrainConfig(init=(str(tmp_path / "other"),))).training == known
 
 
 def test_starts_of_two_networks_are_not_averaged(saved: tuple[Path, dict[str, torch.Tensor]], tmp_path: Path) -> None:
     one, other = saved[0], tmp_path / "other"
-    hub.save(other, saved[1], replace(TINY, labels=("c", "b", "a"), image_size=48), {}, {})
+    store.save(other, saved[1], replace(TINY, labels=("c", "b", "a"), image_size=48), {}, {})
     with pytest.raises(UserError, match=f"--init {other} differs from {one} in image_size, labels: expected"):
         start.find(TrainConfig(init=(str(one), str(other))))
     for names in (("scratch", "bundled"), ("bundled", "imagenet"), ()):
@@ -117,7 +117,7 @@ def test_the_bundled_model_starts_a_run_with_the_same_answers() -> None:
     config = TrainConfig(init=("bundled",), drop_rate=0.5)
     begun = start.find(config)
     model, described = start.begin(begun, begun.config.labels, config)
-    bundled, _ = hub.load(hub.BUNDLED)
+    bundled, _ = store.load(store.BUNDLED)
     pixels = torch.rand(2, 1, described.image_size, described.image_size)
     torch.testing.assert_close(model.eval()(pixels), bundled(pixels))
 
@@ -180,7 +180,7 @@ def test_of_several_teachers_each_class_is_the_mean_of_those_that_know_it(
 ) -> None:
     folder, weights = saved
     other = replace(TINY, labels=("x", *TINY.labels[1:]))
-    hub.save(tmp_path / "other", weights, other, {}, {})
+    store.save(tmp_path / "other", weights, other, {}, {})
     labels = (TINY.labels[1], TINY.labels[0], "x")
     pixels = torch.rand(4, 1, 32, 32)
     one, two = (start.Teacher(path, labels, torch.device("cpu"))(pixels) for path in (folder, tmp_path / "other"))
@@ -200,7 +200,7 @@ def test_a_network_for_plain_pictures_says_so_in_its_config(tmp_path: Path) -> N
     plain = TrainConfig(ink=False, architecture="resnet50", image_size=224).network()
     assert (plain.ink, plain.image_size, plain.architecture) == (False, 224, "resnet50")
     weights = build(replace(TINY, ink=False)).state_dict()
-    hub.save(tmp_path / "plain", weights, replace(TINY, ink=False), {}, {})
-    _, found = hub.load(tmp_path / "plain")
+    store.save(tmp_path / "plain", weights, replace(TINY, ink=False), {}, {})
+    _, found = store.load(tmp_path / "plain")
     assert found.ink is False
     assert np.isfinite(found.mean)

@@ -19,7 +19,8 @@ import train
 from hwr import Recognizer, cli
 from hwr.data import sources
 from hwr.evaluation import report as evaluation
-from hwr.hub import transfer as hub
+from hwr.files import write_atomically
+from hwr.model import store
 from hwr.training.options import TrainConfig
 from hwr.training.recipes import RECIPES
 
@@ -107,20 +108,20 @@ def test_mistakes_are_one_clear_line_and_status_2(
 def test_a_model_that_cannot_be_written_is_finished_from_its_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    out, write = tmp_path / "model", hub.write
+    out, write = tmp_path / "model", write_atomically
     flags = [*SMALL, "--no-report", "--no-dedupe", "--out", str(out)]
 
     def full(path: Path, content: bytes) -> None:
-        if path.name == hub.WEIGHTS:
+        if path.name == store.WEIGHTS:
             raise OSError(28, "No space left on device", str(path))
         write(path, content)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hub, "write", full)
+        patch.setattr(store, "write_atomically", full)
         message = mistake(monkeypatch, capsys, *flags).splitlines()[-1]
     assert "No space left on device" in message
     assert f"--resume --out {out}" in message
-    assert not (out / hub.CONFIG).exists(), "a config without its weights"
+    assert not (out / store.CONFIG).exists(), "a config without its weights"
     monkeypatch.setattr(sys, "argv", ["train.py", *flags, "--resume"])
     cli.run(train.main, TrainConfig, train.__doc__, RECIPES)
     assert len(Recognizer.from_pretrained(out).labels()) == 62
@@ -148,7 +149,7 @@ def test_a_run_ends_with_a_report_and_is_whole_without_one(
         assert said == "No report: an evaluation needs scikit-learn: pip install scikit-learn"
         return
     measured = json.loads((out / "evaluation" / evaluation.RESULTS).read_text())
-    assert measured["model"]["sha256"] == json.loads((out / hub.CONFIG).read_text())["hwr"]["sha256"]
+    assert measured["model"]["sha256"] == json.loads((out / store.CONFIG).read_text())["hwr"]["sha256"]
     assert measured["sets"]["mine"]["summary"]["n"] == 6
     assert said.endswith(str(out / "evaluation" / evaluation.REPORT))
 

@@ -21,7 +21,7 @@ from hwr.data import inkset as data
 from hwr.data.inkset import InkSet
 from hwr.evaluation import devices
 from hwr.evaluation.inference import Labelled, predict
-from hwr.hub import transfer as hub
+from hwr.model import store
 from hwr.model.resnet import build, count_parameters, freeze, open_stages
 from hwr.training import average, checkpoint, records, start
 from hwr.training import fit as training
@@ -465,7 +465,7 @@ def test_a_teacher_is_not_asked_about_what_is_no_character() -> None:
 
 
 def test_a_teacher_answers_in_half_precision_too(tmp_path: Path) -> None:
-    hub.save(tmp_path / "teacher", build(TINY).state_dict(), TINY, {}, {})
+    store.save(tmp_path / "teacher", build(TINY).state_dict(), TINY, {}, {})
     taught = start.teacher((str(tmp_path / "teacher"),) * 2, TINY.labels, torch.device("cpu"))
     settings = config(tmp_path, case_prior=1.0)
     run = Run(build(TINY), digits(64), settings, TINY, devices.accelerator("cpu", "bf16"), taught)

@@ -18,8 +18,7 @@ from benchmarks.hostile.pictures import check_answer
 from benchmarks.hostile.running import Case
 from hwr import Recognizer
 from hwr.config import DIGITS, ModelConfig, is_label
-from hwr.hub import transfer as hub
-from hwr.model import verify
+from hwr.model import store, verify
 from hwr.model.resnet import build
 
 TINY = ModelConfig(DIGITS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
@@ -62,7 +61,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 def cases(folder: Path, seed: int, n: int) -> Iterator[Case]:
     """Each odd argument of the network, then ``n`` configs and ``n`` files of weights with faults."""
     rng, wanted = random.Random(seed), build(TINY).state_dict()
-    hub.save(folder, wanted, TINY, {"training": {"data": ["sample"]}}, {"validation": {}})
+    store.save(folder, wanted, TINY, {"training": {"data": ["sample"]}}, {"validation": {}})
     settings, weights = json.loads((folder / verify.CONFIG).read_bytes()), (folder / verify.WEIGHTS).read_bytes()
     for name, values in ARGUMENTS.items():
         for value in values:
@@ -86,7 +85,7 @@ def _case(folder: Path, kind: str, what: str, config: bytes, weights: bytes, who
         described = verify.model_config(folder, verify.read_config(folder))
         if whole:
             (folder / verify.WEIGHTS).write_bytes(weights)
-            found, settings = hub.load(folder)
+            found, settings = store.load(folder)
             check_answer(Recognizer(found, settings).top_k(SKETCH))
         assert all(is_label(label) for label in described.labels), "labels that are none"
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr import labels as naming
-from hwr.config import DIGITS, LONGEST_LABEL, LOWER, UPPER, UserError, is_label, local
+from hwr.config import DIGITS, LONGEST_LABEL, LOWER, UPPER, UserError, is_label
 from hwr.data import downloads, hub_data, hub_files
 from hwr.data.downloads import DOWNLOADS, Split, Target, both_cases
+from hwr.files import local
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import to_ink
 from hwr.ink.strokes import Strokes, sketch

@@ -25,9 +25,11 @@ from hwr.evaluation import document, measures
 from hwr.evaluation import inference as labelled
 from hwr.evaluation.corruptions import CORRUPTIONS, LIMIT, Corruption, page
 from hwr.evaluation.measures import Measures
+from hwr.files import write_atomically
 from hwr.hub import transfer as hub
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit
+from hwr.model import store
 
 KIND = "hwr evaluation"
 RESULTS, TABLES, REPORT = "evaluation.json", "evaluation.md", "report.html"
@@ -39,7 +41,7 @@ def evaluate(
     """`evaluate_run` of a model by its name on the test splits of sources by theirs."""
     check(out)
     found = hub.find(model)
-    network, config = hub.load(found.folder)
+    network, config = store.load(found.folder)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     sets = {}
     for name in dict.fromkeys(names):
@@ -188,9 +190,9 @@ def write(out: Path, evaluation: Measures, pictures: dict[str, dict[str, bytes]]
     before = _earlier(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        hub.write(out / RESULTS, (json.dumps(listed, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        write_atomically(out / RESULTS, (json.dumps(listed, ensure_ascii=False, allow_nan=False) + "\n").encode())
         for name, content in contents.items():
-            hub.write(out / name, content)
+            write_atomically(out / name, content)
         for name in {Path(name).name for name in before} - {*listed["files"]}:
             (out / name).unlink(missing_ok=True)
     except OSError as error:

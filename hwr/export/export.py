@@ -20,8 +20,9 @@ from hwr.export import onnx as export_onnx
 from hwr.export import parity
 from hwr.export import torch as export_torch
 from hwr.export.parity import Answers, Parity
-from hwr.hub import transfer as hub
+from hwr.files import write_atomically
 from hwr.ink.picture import Gray
+from hwr.model import store
 
 Format = Literal["onnx", "int8", "torch", "litert"]
 
@@ -66,7 +67,7 @@ def write(
     """
     target = TARGETS[form]
     _require(target)
-    model, config = hub.load(folder)
+    model, config = store.load(folder)
     seen = parity.pictures(config) if ink is None else parity.unlabelled(ink, config)
     content = target.content(model, config, raw)
     found = parity.compare(parity.with_torch(model, config, raw), target.answers(content, config, raw), seen)
@@ -94,6 +95,6 @@ def _keep(out: Path, content: bytes, found: Parity, target: Target) -> None:
             f"of {found.agreement:.2%}, at least {target.agreement:.1%} is expected"
         )
     try:
-        hub.write(out, content)
+        write_atomically(out, content)
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror}") from None

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hwr.config import ModelConfig, UserError
 from hwr.data.downloads import Split
 from hwr.data.sources import read
-from hwr.hub import transfer as hub
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, to_tensor
+from hwr.model import store
 
 PICTURES = 1000  # compared at least: of fewer, a rare disagreement would go unseen
 BATCH = 256  # pictures a comparison's forward pass, and fewer in the last: the batch is dynamic
@@ -52,7 +52,7 @@ def pictures(config: ModelConfig, n: int = PICTURES, split: Split = "test") -> P
 
     Raises UserError if the sample does not have so many.
     """
-    source = read("sample", split, hub.BUNDLED)
+    source = read("sample", split, store.BUNDLED)
     rows = np.random.default_rng(0).permutation(len(source))
     seen = ((fit(source.picture(i), config, source.is_ink), source.targets[source.labels[i]]) for i in rows)
     found = [(ink, target) for ink, target in islice((one for one in seen if one[0] is not None), n)]

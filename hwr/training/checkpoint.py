@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from hwr.config import UserError
-from hwr.hub.transfer import write
+from hwr.files import write_atomically
 
 FILE = "checkpoint.pt"
 
@@ -24,7 +24,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     content = io.BytesIO()
     torch.save(state, content)
     try:
-        write(folder / FILE, content.getbuffer())
+        write_atomically(folder / FILE, content.getbuffer())
     except OSError as error:
         (folder / f"{FILE}.partial").unlink(missing_ok=True)
         raise UserError(

@@ -21,7 +21,7 @@ import torch
 
 import hwr
 from hwr.config import UserError
-from hwr.hub.transfer import write
+from hwr.files import write_atomically
 
 LOG = "metrics.jsonl"
 RUN = "run.json"
@@ -85,7 +85,7 @@ class Records:
         kept = [line for line in read(self.folder) if line["epoch"] <= epochs_done]
         if path.exists():
             with _disk(path):
-                write(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+                write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._board.rewind(epochs_done)
 
     def finish(self, measured: dict[str, Any]) -> None:
@@ -98,7 +98,9 @@ class Records:
     def _write_run(self, run: dict[str, Any]) -> None:
         with _disk(self.folder / RUN):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write(self.folder / RUN, (json.dumps(run, indent=2, ensure_ascii=False, default=str) + "\n").encode())
+            write_atomically(
+                self.folder / RUN, (json.dumps(run, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+            )
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from hwr.config import ModelConfig, UserError
 from hwr.hub import origins
 from hwr.hub import transfer as hub
 from hwr.ink.preprocess import normalise
-from hwr.model import verify
+from hwr.model import store, verify
 from hwr.model.resnet import build, fused
 from hwr.training import average
 from hwr.training.options import LEAST, TrainConfig
@@ -47,7 +47,7 @@ def find(config: TrainConfig) -> Start:
 def _of_ours(config: TrainConfig) -> Start:
     """One model, or the mean of several. Raises UserError where those are not of one network."""
     folders = [folder_of(name) for name in config.init]
-    models, (found, *others) = zip(*map(hub.load, folders), strict=True)
+    models, (found, *others) = zip(*map(store.load, folders), strict=True)
     for name, other in zip(config.init[1:], others, strict=True):
         if differ := sorted(k for k, v in asdict(other).items() if v != getattr(found, k) and k not in MEASURED):
             raise UserError(
@@ -129,7 +129,7 @@ class Teacher:
 
     def __init__(self, folder: Path, labels: tuple[str, ...], device: torch.device) -> None:
         """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
-        model, self.config = hub.load(folder)
+        model, self.config = store.load(folder)
         self.model = fused(model).to(device)
         its = self.config.labels
         self.columns = torch.tensor([its.index(mine) if mine in its else 0 for mine in labels], device=device)
