@@ -13,7 +13,7 @@ from hwr.reading.segment import pieces
 from hwr.training import datasets as prepare
 from hwr.training.options import TrainConfig
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 MODEL = ModelConfig((*DIGITS, *UPPER, *LOWER, OTHER))
 
 

@@ -24,7 +24,7 @@ from hwr.hub import card
 from hwr.model import store
 from hwr.model.resnet import build
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TINY = ModelConfig(labels=DIGITS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 FULL = replace(TINY, labels=(*DIGITS, *UPPER, *LOWER, OTHER))
 NOTES: dict[str, Any] = {"training": {"data": ["mnist", "my_hand"], "test": ["mnist"], "init": "scratch", "epochs": 3}}

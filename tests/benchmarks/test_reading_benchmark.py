@@ -17,7 +17,7 @@ from hwr.data import composing, sources
 from hwr.data.composing import Composed, Gap
 from hwr.model import store
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 LETTERS = UPPER + LOWER
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from hwr.training import records
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COUNT = """
 import torch
 from accelerate import Accelerator

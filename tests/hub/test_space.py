@@ -23,7 +23,7 @@ from hwr import UnavailableError
 from hwr.config import UserError
 from hwr.hub import space
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TOKEN = "hf_" + "aBcD1234" * 4  # of the right form, and of nobody
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own uploads
 TRAINING = ("hwr/data/", "hwr/evaluation/", "hwr/export/", "hwr/training/", "hwr/hub/space.py", "hwr/__main__.py")

@@ -15,7 +15,7 @@ from hwr.data import sources
 from hwr.model import store
 from hwr.training.options import TrainConfig
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 
 
 def test_accuracy_counts_the_right_answers_of_the_asked_classes(recognizer: Recognizer) -> None:

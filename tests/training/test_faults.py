@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from hwr.training import checkpoint, records
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SETTINGS = os.environ | {"OMP_NUM_THREADS": "1"}  # sums in another order would be other sums
 RUN = [
     *("--data", "sample", "--no-dedupe", "--pens", "1", "--image-size", "16", "--batch-size", "128"),

@@ -19,7 +19,7 @@ from PIL import Image
 from hwr.config import UserError
 from hwr.data import hub_data, hub_files, sources
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 READER = """
 import json, sys
 from pathlib import Path

@@ -18,7 +18,7 @@ from hwr.data.inkset import InkSet
 from hwr.ink.preprocess import fit, fit_ink
 from hwr.ink.strokes import draw
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 MODEL = ModelConfig(labels=(), image_size=32)
 
 

@@ -15,7 +15,7 @@ from hwr.ink.picture import Gray
 from hwr.reading import read as reading
 from hwr.reading import views
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 Shape = list[list[tuple[float, float]]]
 ROUND = [(0.3 - 0.3 * np.sin(a), 0.5 - 0.5 * np.cos(a)) for a in np.linspace(0, 2 * np.pi, 30)]
 SHAPES: dict[str, Shape] = {

@@ -221,6 +221,6 @@ def test_a_missing_tensorboard_costs_only_the_curves(tmp_path: Path, monkeypatch
 
 def test_tensorboard_is_not_imported_before_the_first_epoch() -> None:
     script = "import sys, hwr.training.records; print(*[m for m in sys.modules if m.split('.')[0] == 'tensorboard'])"
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == []

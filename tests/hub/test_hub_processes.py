@@ -20,7 +20,7 @@ from hwr.model import store
 from hwr.model.resnet import build
 from page.feedback import Feedback
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REPO = "owner/model"
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 

@@ -27,7 +27,7 @@ from hwr.ink.preprocess import fit, to_ink
 from page import feedback, quota
 from page.feedback import Feedback
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 CONFIG = ModelConfig(labels=())
 REPO = "owner/said"
 Gray = NDArray[np.uint8]

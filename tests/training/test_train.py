@@ -24,7 +24,7 @@ from hwr.model import store
 from hwr.training.options import TrainConfig
 from hwr.training.recipes import RECIPES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = [
     *("--epochs", "1", "--image-size", "16", "--device", "cpu"),
     *("--architecture", "resnet18", "--model-args", '{"channels": [8, 8, 16, 16]}'),

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_fused import NETWORKS, TINY, lively
 from torch.nn import functional as F
 
 from hwr import Recognizer
 from hwr.export.parity import PICTURES, pictures
 from hwr.model import engine
 from hwr.model.resnet import features_of, fused
-from tests.test_fused import NETWORKS, TINY, lively
 
 pytestmark = pytest.mark.numeric
 

@@ -19,7 +19,7 @@ from hwr.evaluation.measures import Answers, Measures
 from hwr.model import store
 from hwr.model.resnet import build
 
-PENS = Path(__file__).parent / "data" / "pens.npz"
+PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 LABELS = ("0", "1", "2", "<script>x</script>")
 CONFIG = ModelConfig(LABELS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 

@@ -114,6 +114,6 @@ def test_the_best_epoch_is_that_of_the_best_accuracy_and_then_of_the_lower_loss(
 
 def test_pyplot_and_its_global_state_are_not_loaded() -> None:
     script = "import sys, hwr.evaluation.curves; print('matplotlib.pyplot' in sys.modules)"
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == ["False"]

@@ -26,7 +26,7 @@ from hwr.ink.strokes import draw
 from page import about
 from page.answers import TOP
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SEVEN = [np.array([(70, 60), (210, 60), (130, 230)])]  # a stroke on 280 x 280 pixels
 
 
