@@ -1,5 +1,4 @@
-"""Many visitors who draw at once: what they are answered, how fast, and what it costs the server, beside a page with a
-trivial function in the same run.
+"""Many visitors who draw at once: what they are answered, how fast, and what it costs the server.
 
     python -m benchmarks.load --visitors 50 --seconds 300
 
@@ -52,7 +51,7 @@ class Options:
     visitors: int = 50
     """Visitors who draw at once."""
     seconds: float = 300
-    """Time on each of the two pages."""
+    """How long they draw."""
     pause: float = 1.0
     """Seconds from an answer to the visitor's next stroke, half as long to half as long again."""
     pens: str = str(PENS)
@@ -89,14 +88,11 @@ class Form(NamedTuple):
 
 def main(options: Options) -> None:
     sketches = drawings(options.pens, options.visitors * EACH)
-    blind = [sketch._replace(answer=None) for sketch in sketches]
-    measured = {}
-    for name, command, drawn in (("page", serving.APP, sketches), ("trivial", serving.TRIVIAL, blind)):
-        with serving.served(*command) as server:
-            measured[name] = measure(server, drawn, options)
-        print(line(name, measured[name]))
+    with serving.served(*serving.APP) as server:
+        measured = measure(server, sketches, options)
+    print(line("page", measured))
     if options.write:
-        results.write(options.write, results.report("load", "gradio", results=measured))
+        results.write(options.write, results.report("load", "gradio", results={"page": measured}))
 
 
 def drawings(pens: str, n: int) -> list[Sketch]:

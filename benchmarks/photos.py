@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from benchmarks.robustness import turned
 from hwr.ink.picture import Gray
 
 PENCILS = ((35, 60, 150), (30, 32, 38), (175, 40, 45), (105, 105, 110))  # blue, black, red, graphite
@@ -70,10 +66,9 @@ def light(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32
     return np.asarray(found, np.float32)
 
 
-def contact_sheet(pictures: Sequence[NDArray[np.uint8]], columns: int = 4, side: int = 400) -> Image.Image:
-    """Pictures as given, in rows on grey, each shrunk to ``side`` pixels at most: to look at."""
-    sheet = Image.new("RGB", (columns * side, -(-len(pictures) // columns) * side), "gray")
-    for i, picture in enumerate(pictures):
-        small = ImageOps.contain(Image.fromarray(picture), (side - 8, side - 8))
-        sheet.paste(small, (i % columns * side, i // columns * side))
-    return sheet
+def turned(points: NDArray[np.generic], degrees: float) -> NDArray[np.float64]:
+    """Points (N, 2) turned about the origin, clockwise where y grows downwards."""
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    moved: NDArray[np.float64] = np.asarray(points, np.float64) @ turn
+    return moved

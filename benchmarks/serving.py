@@ -17,7 +17,6 @@ from hwr import UserError
 
 ROOT = Path(__file__).parents[1]
 APP = ("app.py",)
-TRIVIAL = ("-m", "benchmarks.trivial")
 STARTS_WITHIN = 120  # seconds: importing torch and gradio takes ten on a busy machine
 STOPS_WITHIN = 30  # seconds
 

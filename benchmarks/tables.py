@@ -1,4 +1,4 @@
-"""The README's tables, written from what the benchmarks measured: benchmarks/*.json.
+"""Tables of README.md and docs/*.md, written from what the benchmarks measured: benchmarks/*.json.
 
     python -m benchmarks.tables           # write them
     python -m benchmarks.tables --check   # say which of them are others
@@ -19,7 +19,7 @@ from benchmarks import accuracy, engines, reading, results, speed
 from hwr import UserError, cli
 from hwr.files import write_atomically
 
-README = results.ROOT / "README.md"
+PAGES = ("README.md", "docs/results.md")
 WRITE = "write them with python -m benchmarks.tables"
 PLACE = re.compile(r"<!-- (?P<name>[a-z_]+) -->\n(?P<table>.*?)<!-- end -->", re.DOTALL)
 
@@ -35,15 +35,16 @@ class Options:
 
 
 def main(options: Options) -> None:
-    text = README.read_text(encoding="utf-8")
-    made = filled(text, results.FOLDER)
-    if not options.check:
-        write_atomically(README, made.encode())
-    elif differing := [a["name"] for a, b in zip(places(text), places(made), strict=True) if a["table"] != b["table"]]:
-        raise UserError(f"tables of README.md that are not those of the results: {', '.join(differing)}; {WRITE}")
+    texts = {results.ROOT / name: (results.ROOT / name).read_text(encoding="utf-8") for name in PAGES}
+    for path, text in texts.items():
+        made = filled(text, results.FOLDER)
+        if not options.check:
+            write_atomically(path, made.encode())
+        elif differing := [a["name"] for a, b in zip(places(text), places(made), strict=True) if a[0] != b[0]]:
+            raise UserError(f"{path.name} has other tables than the results: {', '.join(differing)}; {WRITE}")
     for name in sorted(name for name in TABLES if (results.FOLDER / f"{name}.json").exists()):
-        if f"<!-- {name} -->" not in text:
-            print(f"{name}.json has no place in README.md: put <!-- {name} --> and <!-- end --> on lines of their own")
+        if not any(f"<!-- {name} -->" in text for text in texts.values()):
+            print(f"{name}.json has no place: put <!-- {name} --> and <!-- end --> on lines of their own in {PAGES[1]}")
 
 
 def places(text: str) -> Iterable[re.Match[str]]:
@@ -107,34 +108,6 @@ def of_speed(report: Report) -> str:
     return with_source(markdown(("", *speed.NETWORKS, "everything included"), rows), report, sketch["n"])
 
 
-def of_startup(report: Report) -> str:
-    found = report["results"]
-    units = {"seconds": ("to the first answer", "{:.2f} s"), "mebibytes": ("peak memory", "{:.0f} MiB")}
-    rows = [
-        (name, *(form.format(found[field][page]) for page in ("page", "plain")), f"{found[field]['ratio']:.2f}")
-        for field, (name, form) in units.items()
-    ]
-    return with_source(markdown(("", "`app.py`", "plain page, bare ResNet", "ratio"), rows), report, found["n"])
-
-
-def of_folder(report: Report) -> str:
-    rows = [
-        (f"{int(n):,}", f"{row['per_second']:,.0f}", f"{row['mebibytes']:.0f} MiB")
-        for n, row in report["results"].items()
-    ]
-    return with_source(markdown(("pictures in a folder", "a second", "peak memory"), rows), report)
-
-
-def of_page(report: Report) -> str:
-    found = report["results"]
-    rows = [
-        (name, *(f"{found[page][field]:.0f} ms" for page in ("page", "trivial")), f"{found[f'ratio_{field}']:.2f}")
-        for name, field in (("median", "median"), ("95th percentile", "p95"))
-    ]
-    head = ("end of a stroke to its answer", "page", "trivial page", "ratio")
-    return with_source(markdown(head, rows), report, found["n"])
-
-
 def of_load(report: Report) -> str:
     head = ("page", "answers", "a second", "median", "95th percentile", "refused", "errors", "wrong", "memory")
     rows = [
@@ -163,30 +136,14 @@ def of_personal(report: Report) -> str:
     return with_source(markdown(head, rows), report)
 
 
-def of_seeds(report: Report) -> str:
-    found = report["results"]
-    runs = len(next(iter(found.values()))["accuracies"])
-    rows = [
-        (name, f"{row['n']:,}", *(f"{one:.2%}" for one in row["accuracies"]), f"{row['mean']:.2%}")
-        for name, row in found.items()
-    ]
-    table = markdown(("test set", "n", *(f"run {i + 1}" for i in range(runs)), "mean"), rows)
-    return with_source(table, report | {"command": report["training"]})
-
-
 TABLES: dict[str, Callable[[Report], str]] = {
     "accuracy": of_accuracy,
     "engines": of_engines,
-    "folder": of_folder,
     "load": of_load,
-    "page": of_page,
     "personal": of_personal,
     "personal_session": of_personal,
     "reading": of_reading,
-    "seeds": of_seeds,
-    "seeds_refined": of_seeds,
     "speed": of_speed,
-    "startup": of_startup,
 }
 
 if __name__ == "__main__":

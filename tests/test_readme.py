@@ -1,4 +1,4 @@
-"""The README: its front matter is a Space's, and what it names exists."""
+"""README.md and docs/: the front matter is a Space's, links lead somewhere, commands answer."""
 
 import os
 import re
@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SERVING = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 
 
 def test_the_front_matter_makes_a_space() -> None:
@@ -33,9 +34,30 @@ def test_the_space_installs_a_gradio_that_the_requirements_allow() -> None:
     assert gradio.specifier.contains(front["sdk_version"])
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_links_lead_somewhere(name: str) -> None:
-    assert (ROOT / name).exists()
+def links() -> list[tuple[str, str]]:
+    """Every link of README.md and docs/*.md to another file or heading of the project: (page, target)."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = [(page, target) for page in pages for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    return [(str(page.relative_to(ROOT)), target) for page, target in found if "://" not in target]
+
+
+@pytest.mark.parametrize(("page", "target"), links())
+def test_links_lead_somewhere(page: str, target: str) -> None:
+    name, _, heading = target.partition("#")
+    path = (ROOT / page).parent / name if name else ROOT / page
+    assert path.exists()
+    if heading:
+        titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+        assert heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_page_of_the_documentation_can_be_reached_from_the_readme(page: Path) -> None:
+    assert f"(docs/{page.name})" in README
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 170
 
 
 def test_the_figures_are_filled_in() -> None:
@@ -45,7 +67,7 @@ def test_the_figures_are_filled_in() -> None:
 
 @pytest.mark.parametrize("language", ["python", "sh"])
 def test_the_commands_for_programs_answer(language: str, page_url: str) -> None:
-    snippet = README.split("## As a service")[1].split(f"```{language}\n")[1].split("```")[0]
+    snippet = SERVING.split("## Requests from programs")[1].split(f"```{language}\n")[1].split("```")[0]
     shell = shutil.which("sh") and shutil.which("curl")
     if language == "sh" and not shell:
         missing("there is no curl")

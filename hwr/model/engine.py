@@ -1,7 +1,7 @@
 """A network run by ONNX Runtime: built in memory from PyTorch's weights, so that no second file has to match the first.
 
 For one small picture it takes a third to a half of PyTorch's time, in large batches three quarters
-(benchmarks/NOTES.md, "Answering fast").
+(docs/decisions.md).
 """
 
 from __future__ import annotations

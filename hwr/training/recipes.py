@@ -58,7 +58,7 @@ MNIST = {
     "validation": 0.02,
     "batch_size": 512,
     "ema": 0.9993,
-    "keep": "last",  # 1,160 digits to validate on would choose epoch 12 of 35 for one digit (benchmarks/NOTES.md)
+    "keep": "last",  # 1,160 digits to validate on would choose epoch 12 of 35 for one digit (docs/decisions.md)
     "degrees": 20.0,
     "shear": 0.3,
     "scale": 0.2,

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 
-from benchmarks import accuracy, engines, folder, personal, plain, robustness, seeds, speed, startup, training
+from benchmarks import accuracy, engines, personal, photos, speed, training
 from hwr import Recognizer
 from hwr.config import DIGITS, ModelConfig, UserError
 from hwr.data import inkset as data
@@ -45,51 +44,9 @@ def test_trajectories_are_sketches_anywhere_on_the_canvas() -> None:
     assert np.ptp(corners, axis=0).min() > 80
 
 
-def test_every_way_to_draw_gives_dark_ink_on_light_paper_of_its_size() -> None:
-    source = sources.read(str(PENS), "test", Path())
-    assert source.trajectory is not None
-    for name, drawing in robustness.ways():
-        picture = robustness.draw(source.trajectory(3), drawing, seed=3)
-        assert picture.shape == (drawing.canvas, drawing.canvas), name
-        assert np.median(picture) > float(picture.min()) + 20, name
-
-
 def test_tilt_is_clockwise() -> None:
     up = np.array([[0, 0], [0, -10]])  # y grows downwards
-    np.testing.assert_allclose(robustness.turned(up, 90)[1], [10, 0], atol=1e-9)
-
-
-def test_seeds_are_those_of_finished_runs_of_one_recipe(tmp_path: Path) -> None:
-    def run(seed: int, right: float | None, **config: int | list[str]) -> Path:
-        folder = tmp_path / f"{seed}{right}{config}"
-        folder.mkdir()
-        settings = {"epochs": 3, "seed": seed, "out": "x", "init": [f"g{seed}", "all"]} | config
-        command = ["train.py", "--recipe", "mnist", "--init", f"g{seed}", "all", "--seed", str(seed)]
-        command += ["--model-args", "", "--no-report", "--out", str(folder)]
-        found: dict[str, object] = {"command": command, "config": settings}
-        found["versions"] = {"hwr": "1", "torch": "2", "timm": "3"}
-        found["platform"] = {"device_name": "a machine", "threads": 1}
-        if right is not None:
-            found["measured"] = {"test": {"mnist": {"n": 10_000, "accuracy": right}}}
-        (folder / "run.json").write_text(json.dumps(found))
-        return folder
-
-    runs, made = (run(0, 0.99), run(1, 0.98)), tmp_path / "seeds.json"
-    seeds.main(seeds.Options(runs, made))
-    report = json.loads(made.read_bytes())
-    assert report["results"]["mnist"] == {"n": 10_000, "accuracies": [0.99, 0.98], "mean": pytest.approx(0.985)}
-    again = "python train.py --recipe mnist --init gSEED all --model-args '' --no-report --seed SEED"
-    assert report["training"] == again
-    assert (report["machine"], report["versions"]["torch"]) == ("a machine, 1 thread", "2")
-    for other, why in (
-        (run(2, 0.99, epochs=4), "several recipes: epochs differ"),
-        (run(2, 0.99, init=["scratch"]), "several recipes: init differ"),
-        (run(1, 0.97), "expected each once"),
-        (run(3, None), "is no run at its end"),
-        (tmp_path / "none", "is no run at its end"),
-    ):
-        with pytest.raises(UserError, match=why):
-            seeds.main(seeds.Options((*runs, other)))
+    np.testing.assert_allclose(photos.turned(up, 90)[1], [10, 0], atol=1e-9)
 
 
 def test_speed_is_compared_in_turn() -> None:
@@ -164,35 +121,6 @@ def test_the_size_with_which_an_engine_reads_most_is_found() -> None:
         return engines.Engine(read, read)
 
     assert engines.best_layout(make, [sample]).side == 64
-
-
-def test_the_page_is_asked_as_programs_ask_it(page_url: str) -> None:
-    assert '"label": "5"' in startup.ask(page_url, ["digits"])
-    with pytest.raises(UserError, match="has no answer"):
-        startup.ask(page_url, ["greek"])
-
-
-def test_the_plain_page_asks_the_bare_network() -> None:
-    found = plain.predict(timm.create_model(f"local-dir:{plain.WEIGHTS}", pretrained=True).eval(), speed.editor_value())
-    assert tuple(found) == store.load(store.BUNDLED)[1].labels
-    assert sum(found.values()) == pytest.approx(1, abs=1e-4)
-
-
-def test_starts_are_compared_pair_by_pair() -> None:
-    pairs = [(4.0, 2.0), (9.0, 3.0), (5.0, 5.0)]
-    starts = [{"page": startup.Start(a, 100 * a), "plain": startup.Start(b, 100 * b)} for a, b in pairs]
-    found = startup.summary(starts)
-    assert found["seconds"] == {"page": 5.0, "plain": 3.0, "ratio": 2.0}
-    assert found["mebibytes"]["page"] == 500.0
-    assert "ratio 2.00" in startup.said(found)
-
-
-def test_a_command_that_fails_measures_nothing(tmp_path: Path) -> None:
-    folder.fill(tmp_path, 3)
-    assert len(list(tmp_path.glob("*.png"))) == 3
-    assert folder.most_memory(["true"]) > 0
-    with pytest.raises(UserError, match="ended with status 1"):
-        folder.most_memory(["false"])
 
 
 def test_a_hand_is_learnt_from_the_first_samples_of_every_class_and_read_in_the_rest() -> None:

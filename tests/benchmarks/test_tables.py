@@ -1,4 +1,4 @@
-"""benchmarks/tables.py: the README's tables are what was measured."""
+"""benchmarks/tables.py: the tables of the documents are what was measured."""
 
 import json
 from pathlib import Path
@@ -26,16 +26,11 @@ REPORTS: dict[str, dict[str, Any]] = {
         "engines": {"tesseract": "5.5.1"},
         "results": {"MNIST": {"n": 500, "readers": {"hwr": SHARE | {"milliseconds": 1.5}}}},
     },
-    "folder": {"results": {"2000": {"per_second": 812.3, "mebibytes": 512.4}}},
     "load": {
         "results": {
             "page": {"answers": 900, "per_second": 30.2, "refused": 3, "unreachable": 0, "lost": [], "wrong": []}
             | {"median": 0.4, "p95": 0.9, "memory": {"warm": 900.0, "end": 905.0}}
         }
-    },
-    "page": {
-        "results": {"n": 9, "ratio_median": 1.1, "ratio_p95": 1.2}
-        | {name: {"median": 120.0, "p95": 130.0} for name in ("page", "trivial")}
     },
     "personal": {"results": {"of every class": {"1": TAUGHT}, "corrections": {"5": TAUGHT}}},
     "reading": {
@@ -43,10 +38,6 @@ REPORTS: dict[str, dict[str, Any]] = {
             "digits apart": {"n": 200, "right": 0.935, "right_low": 0.9, "right_high": 0.96, "milliseconds": 30.0}
             | {"counted": 0.97, "single": 0.99, "expected": 0.95}
         }
-    },
-    "seeds": {
-        "training": "python train.py --recipe mnist --seed SEED",
-        "results": {"mnist": {"n": 10_000, "accuracies": [0.9964, 0.9968], "mean": 0.9966}},
     },
     "speed": {
         "results": {
@@ -70,15 +61,11 @@ REPORTS: dict[str, dict[str, Any]] = {
             },
         }
     },
-    "startup": {
-        "results": {"n": 7} | {name: {"page": 5.1, "plain": 4.9, "ratio": 1.04} for name in ("seconds", "mebibytes")}
-    },
 }
 REPORTS["personal_session"] = REPORTS["personal"]
-REPORTS["seeds_refined"] = REPORTS["seeds"]
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
+def test_the_tables_of_the_documents_are_those_of_the_results() -> None:
     tables.main(tables.Options(check=True))
 
 
@@ -95,11 +82,11 @@ def test_every_table_is_one_to_a_markdown_parser(name: str) -> None:
 
 
 def test_figures_come_from_the_file(tmp_path: Path) -> None:
-    text = "before\n<!-- folder -->\nstale\n<!-- end -->\nafter\n"
-    (tmp_path / "folder.json").write_text(json.dumps(MADE | REPORTS["folder"]))
+    text = "before\n<!-- load -->\nstale\n<!-- end -->\nafter\n"
+    (tmp_path / "load.json").write_text(json.dumps(MADE | REPORTS["load"]))
     made = tables.filled(text, tmp_path)
-    assert made.startswith("before\n<!-- folder -->\n| pictures") and made.endswith("\n<!-- end -->\nafter\n")
-    assert "| 2,000 | 812 | 512 MiB |" in made
+    assert made.startswith("before\n<!-- load -->\n| page") and made.endswith("\n<!-- end -->\nafter\n")
+    assert "| page | 900 | 30.2 |" in made
     assert "stale" not in made
     assert tables.filled(made, tmp_path) == made
 
@@ -107,18 +94,19 @@ def test_figures_come_from_the_file(tmp_path: Path) -> None:
 def test_check_names_the_tables_that_differ_and_writing_mends_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- folder -->\n<!-- end -->\n")
-    for name in ("folder", "speed"):
+    for name in tables.PAGES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("<!-- load -->\n<!-- end -->\n")
+    for name in ("load", "speed"):
         (tmp_path / f"{name}.json").write_text(json.dumps(MADE | REPORTS[name]))
-    monkeypatch.setattr(tables, "README", readme)
+    monkeypatch.setattr(results, "ROOT", tmp_path)
     monkeypatch.setattr(results, "FOLDER", tmp_path)
-    with pytest.raises(UserError, match=r"not those of the results: folder;"):
+    with pytest.raises(UserError, match=r"README\.md has other tables than the results: load;"):
         tables.main(tables.Options(check=True))
-    assert readme.read_text() == "<!-- folder -->\n<!-- end -->\n"
+    assert (tmp_path / "README.md").read_text() == "<!-- load -->\n<!-- end -->\n"
     tables.main(tables.Options())
     tables.main(tables.Options(check=True))
-    assert "speed.json has no place in README.md" in capsys.readouterr().out
+    assert "speed.json has no place" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
