@@ -3,20 +3,26 @@
 python train.py                                   # the sample that ships with the project
 python train.py --data mnist --out runs/mnist
 python train.py --data my_folder --init bundled --finetune head --push owner/name
+python train.py --task lines --data my_lines --init bundled --out runs/my_hand
 """
 
 from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 
 import hwr
 from hwr import cli
 from hwr.config import ModelConfig, UserError
+from hwr.data.lines import sources as line_sources
+from hwr.data.lines.sampling import LineSampler
 from hwr.evaluation import curves as report
 from hwr.evaluation import devices
 from hwr.evaluation import report as evaluation
@@ -25,12 +31,17 @@ from hwr.hub import network, space
 from hwr.hub import transfer as hub
 from hwr.model import store
 from hwr.model.resnet import count_parameters, freeze, open_stages
-from hwr.training import average, records, start
+from hwr.reading import saving
+from hwr.reading.config import LineConfig
+from hwr.reading.session import READER
+from hwr.training import average, line_model, records, start
 from hwr.training import calibrate as examine
 from hwr.training import datasets as prepare
 from hwr.training import fit as training
+from hwr.training.lines import LineTask
 from hwr.training.options import TrainConfig
 from hwr.training.recipes import RECIPES
+from hwr.training.task import CharacterTask
 from hwr.training.trainer import Weights
 
 
@@ -40,8 +51,15 @@ def main(config: TrainConfig) -> None:
         check_output(config)
         check_publishing(config)
     seed_everything(config.seed)
-    begun = start.find(config)
+    if config.task == "lines":
+        train_lines(config, accelerator)
+    else:
+        train_characters(config, accelerator)
+    accelerator.end_training()  # or one of several processes may end in an abort
 
+
+def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
+    begun = start.find(config)
     sets = prepare.load(config, begun.config)
     labels = begun.labels(sets.classes(), config.keep_labels)
     model, model_config = start.begin(begun, labels, config)
@@ -50,25 +68,56 @@ def main(config: TrainConfig) -> None:
     if accelerator.is_main_process:
         introduce(model, sets, config, model_config, str(accelerator.device))
 
-    weights = training.fit(model, sets.train, sets.choice, config, model_config, accelerator, teacher)
+    world = accelerator.process_index, accelerator.num_processes
+    task = CharacterTask(sets.train, sets.choice, config, model_config, accelerator.device, world, teacher)
+    weights = training.fit(model, task, config, accelerator)
     if config.average and sets.choice is not None:
         weights = average.best(model, first, weights, sets.choice, model_config, accelerator)
     model.load_state_dict(weights)
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)
     if accelerator.is_main_process:
-        try:
+        with disk_errors(config):
             save(config, model_config, weights, sets.writers, measured, begun.training)
-        except OSError as error:
-            raise UserError(
-                f"the model cannot be written to {config.out}: {error.strerror}. Its weights are in the checkpoint: "
-                f"make room, then finish with --resume --out {config.out}"
-            ) from None
         tell(config, measured)
         publish(config)
         if config.report and sets.tests:
             evaluate(config, sets, accelerator.device)
-    accelerator.end_training()  # or one of several processes may end in an abort
+
+
+def train_lines(config: TrainConfig, accelerator: Accelerator) -> None:
+    network, line_config, before = line_model.begin(config)
+    data = line_sources.load(config.data, config.data_dir, line_config.characters, config.validation, config.seed)
+    held = line_model.validation(data.val, line_config, config.seed)
+    if accelerator.is_main_process:
+        introduce_lines(network, data, len(held), config, str(accelerator.device))
+
+    sampler = LineSampler(data.train, data.hands, line_config.height, line_config.stretch)
+    world = accelerator.process_index, accelerator.num_processes
+    task = LineTask(sampler, held, config, line_config, accelerator.device, world)
+    weights = training.fit(network, task, config, accelerator)
+    network.load_state_dict(weights)
+    line_config, measured = line_model.calibrate(network, held, line_config, accelerator.device)
+    if accelerator.is_main_process:
+        with disk_errors(config):
+            save_reader(config, line_config, weights, data.writers, measured, before)
+        if measured:
+            print(f"validation: {measured['exact']:.1%} of {measured['n']:,} lines read without an error, ", end="")
+            print(f"character error rate {measured['character_error_rate']:.1%}")
+        print(f"Model with its reader written to {config.out}. Use it: python app.py --model {config.out}")
+        publish(config)
+
+
+@contextmanager
+def disk_errors(config: TrainConfig) -> Iterator[None]:
+    """Say how a run whose model cannot be written is finished."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the model cannot be written to {config.out}: {error.strerror}. Its weights are in the checkpoint: "
+            f"make room, then finish with --resume --out {config.out}"
+        ) from None
 
 
 def check_output(config: TrainConfig) -> None:
@@ -112,6 +161,22 @@ def introduce(
     records.Records(config.out).start(sys.argv, config.to_dict(), sets.described(), device)
 
 
+def introduce_lines(
+    network: torch.nn.Module, data: line_sources.LineData, held: int, config: TrainConfig, device: str
+) -> None:
+    """Say what learns from what, and keep it in the run's records."""
+    for problem, count in data.train.skipped.items():
+        print(f"{count:,} lines {problem} are left out")
+    print(f"line reader: {count_parameters(network):,} parameters learn")
+    print(f"{len(data.train):,} lines to train on, {held:,} of held-out writers to validate on", end="")
+    print(f", the characters of {len(data.hands):,} hands to compose more of")
+    described = [
+        {"name": data.train.name, "split": "train", "samples": len(data.train), "writers": len({*data.train.writers})},
+        {"name": data.train.name, "split": "validation", "samples": held, "writers": len(data.writers)},
+    ]
+    records.Records(config.out).start(sys.argv, config.to_dict(), described, device)
+
+
 def save(
     config: TrainConfig,
     model_config: ModelConfig,
@@ -124,6 +189,26 @@ def save(
     if before:
         notes["started_from"] = before
     store.save(config.out, weights, model_config, notes, measured)
+    title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
+    write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))
+    write_atomically(config.out / store.CARD, hub.described(config.out).encode())
+    records.Records(config.out).finish(measured)
+
+
+def save_reader(
+    config: TrainConfig,
+    line_config: LineConfig,
+    weights: Weights,
+    writers: tuple[str, ...],
+    measured: dict[str, Any],
+    before: dict[str, Any],
+) -> None:
+    """A model directory: the character model that the reader started from, and the reader beside it."""
+    notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": list(writers)}
+    if before:
+        notes["started_from"] = before
+    saving.save(config.out / READER, weights, line_config, notes, measured)
+    line_model.copy_characters(config, config.out)
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
     write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))
     write_atomically(config.out / store.CARD, hub.described(config.out).encode())

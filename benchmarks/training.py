@@ -29,6 +29,7 @@ from hwr.evaluation import devices
 from hwr.training import start
 from hwr.training.augment import Augmentation, change_gain, change_strokes
 from hwr.training.options import TrainConfig
+from hwr.training.task import CharacterTask
 from hwr.training.trainer import Run
 
 
@@ -116,11 +117,12 @@ def our_steps(config: TrainConfig, ink: data.InkSet, accelerator: Any, options: 
     begun = start.find(config)
     model, described = start.begin(begun, ink.classes(), config)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    run = Run(model, ink, config, described, accelerator)
+    task = CharacterTask(ink, None, config, described, accelerator.device, (0, 1))
+    run = Run(model, task, config, accelerator)
     model.train()
 
     def timed() -> float:
-        rows = iter(list(run._batches())[: options.steps])
+        rows = task.batches(0, 0, options.steps, run.batch)
         return elapsed(lambda: run._step(next(rows)), options.steps, accelerator.device)
 
     return timed

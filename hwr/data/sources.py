@@ -75,12 +75,12 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
 def _read(name: str, split: Split, data_dir: Path, pens: int, seed: int) -> Source:
     if name == "sample":
         path = SAMPLE_DIR / f"{split}.npz"
-        return _raster(name, path, _load_npz(path))
+        return _raster(name, path, load_npz(path))
     if name in DOWNLOADS:
         return _downloaded(name, split, local(data_dir))
     if name.startswith(hub_files.PREFIX):
         return _named(*hub_data.read(name, split))
-    path = _located(name, data_dir)
+    path = located(name, data_dir)
     if path.is_dir():
         return _folder(path, split)
     if path.suffix == ".npz":
@@ -91,8 +91,8 @@ def _read(name: str, split: Split, data_dir: Path, pens: int, seed: int) -> Sour
     raise UserError(f"no such data: {name}; {known}")
 
 
-def _located(name: str, data_dir: Path) -> Path:
-    """A file or folder where it is named, or else beside the downloads."""
+def located(name: str, data_dir: Path) -> Path:
+    """Return a file or folder by its name: as given, or else beside the downloads."""
     path, kept = local(name), local(local(data_dir) / name)
     return kept if kept.exists() and not path.exists() else path
 
@@ -108,11 +108,12 @@ def brings_test(name: str) -> bool:
 def _npz(path: Path, pens: int, seed: int) -> Source:
     if not path.is_file():
         raise UserError(f"no such file: {path}")
-    arrays = _load_npz(path)
+    arrays = load_npz(path)
     return _pen(path, arrays, pens, seed) if "xy" in arrays else _raster(path.stem, path, arrays)
 
 
-def _load_npz(path: Path) -> dict[str, NDArray[Any]]:
+def load_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz. Raises UserError for damaged and oversized files and for pickled objects."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
@@ -146,15 +147,11 @@ def _raster(name: str, path: Path, arrays: dict[str, NDArray[Any]]) -> Source:
 
 def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> Source:
     _require(path, arrays, PEN_KEYS)
-    xy = arrays["xy"]
-    if xy.dtype.kind not in "iuf" or xy.ndim != 2 or xy.shape[1] != 2 or not (np.abs(xy) <= FARTHEST).all():
-        raise UserError(f"{path}: xy must be (P, 2), numbers of at most {FARTHEST:,}; got {xy.dtype} {xy.shape}")
-    strokes = _offsets(path, arrays, "stroke_offsets", len(xy))
-    samples = _offsets(path, arrays, "sample_offsets", len(strokes) - 1)
-    labels, targets = _npz_labels(path, arrays, len(samples) - 1)
+    drawn, count = trajectories(path, arrays)
+    labels, targets = _npz_labels(path, arrays, count)
 
     def trajectory(i: int) -> Strokes:
-        return [xy[strokes[s] : strokes[s + 1]] for s in range(samples[i // pens], samples[i // pens + 1])]
+        return drawn(i // pens)
 
     def ink(i: int) -> Gray:
         return sketch(trajectory(i), np.random.default_rng((seed, i)))
@@ -163,17 +160,32 @@ def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> S
     return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory, writers)
 
 
-def _offsets(path: Path, arrays: dict[str, NDArray[Any]], key: str, end: int) -> NDArray[np.int64]:
+def trajectories(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Callable[[int], Strokes], int]:
+    """The pen trajectories of an .npz by number, and how many there are. Raises UserError for damaged arrays."""
+    xy = arrays["xy"]
+    if xy.dtype.kind not in "iuf" or xy.ndim != 2 or xy.shape[1] != 2 or not (np.abs(xy) <= FARTHEST).all():
+        raise UserError(f"{path}: xy must be (P, 2), numbers of at most {FARTHEST:,}; got {xy.dtype} {xy.shape}")
+    strokes = offsets(path, arrays, "stroke_offsets", len(xy))
+    samples = offsets(path, arrays, "sample_offsets", len(strokes) - 1)
+
+    def trajectory(i: int) -> Strokes:
+        return [xy[strokes[s] : strokes[s + 1]] for s in range(samples[i], samples[i + 1])]
+
+    return trajectory, len(samples) - 1
+
+
+def offsets(path: Path, arrays: dict[str, NDArray[Any]], key: str, end: int) -> NDArray[np.int64]:
     """Where each of several parts begins, and the end of the last."""
-    offsets = _integers(path, arrays, key, arrays[key].size, "in one row")
+    offsets = integers(path, arrays, key, arrays[key].size, "in one row")
     if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != end or (offsets[1:] <= offsets[:-1]).any():
         raise UserError(f"{path}: {key} must rise from 0 to {end}")
     return offsets
 
 
-def _integers(
+def integers(
     path: Path, arrays: dict[str, NDArray[Any]], key: str, n: int, what: str = "one per sample"
 ) -> NDArray[np.int64]:
+    """Return a column of ``n`` integers. Raises UserError for other types and lengths."""
     found = arrays[key]
     if found.dtype.kind not in "iu" or found.shape != (n,):
         raise UserError(f"{path}: {key} must be integers, ({n},), {what}; got {found.dtype} {found.shape}")
@@ -184,7 +196,7 @@ def _groups(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[NDArra
     """The group of each sample, and whether that is its writer."""
     if "writer" not in arrays:
         return np.arange(n), False
-    writers = _integers(path, arrays, "writer", n)
+    writers = integers(path, arrays, "writer", n)
     if writers.min() < 0 or writers.max() >= MOST_WRITERS:
         raise UserError(f"{path}: writer must be numbers from 0 to {MOST_WRITERS - 1:,}")
     return writers, True
@@ -199,11 +211,11 @@ def _classes(path: Path, arrays: dict[str, NDArray[Any]], key: str) -> list[str]
 
 def _npz_labels(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[NDArray[np.int64], tuple[Target, ...]]:
     """Labels of an .npz; where the class is unknown (-1), ``labels47`` tells the letter without its case."""
-    classes, labels = _classes(path, arrays, "classes"), _integers(path, arrays, "labels", n)
+    classes, labels = _classes(path, arrays, "classes"), integers(path, arrays, "labels", n)
     targets: list[Target] = [(c,) for c in classes]
     unknown = labels == -1
     if unknown.any() and "labels47" in arrays and "classes47" in arrays:
-        merged, letters = _classes(path, arrays, "classes47"), _integers(path, arrays, "labels47", n)[unknown]
+        merged, letters = _classes(path, arrays, "classes47"), integers(path, arrays, "labels47", n)[unknown]
         labels[unknown] = np.where(letters < 0, -1, len(targets) + letters)
         targets += [both_cases(c, merged) for c in merged]
     if n == 0 or labels.min() < 0 or labels.max() >= len(targets):

@@ -10,11 +10,16 @@ from hwr.config import UserError
 from hwr.files import local
 from hwr.hub import card, network, repository
 from hwr.model import verify
+from hwr.model.session import GRAPH
 from hwr.model.store import BUNDLED, CARD, CURVES, EXPORTS, METRICS, ONNX, Found, load
 from hwr.model.verify import CONFIG, WEIGHTS
+from hwr.reading import session
+from hwr.reading.session import READER
 
 PUBLISHED = (CONFIG, WEIGHTS, CARD, METRICS, *EXPORTS, CURVES)  # where they exist
 MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES}
+READER_FILES = tuple(f"{READER}/{name}" for name in (CONFIG, WEIGHTS, GRAPH))  # the line reader, where there is one
+READER_NOTES = tuple(f"{READER}/{name}" for name in (METRICS,))  # published beside it
 PULL_LIMIT, PUSH_LIMIT = 300.0, 1800.0  # seconds
 
 
@@ -62,6 +67,38 @@ def pull(repo: str, revision: str | None = None, limit: float = PULL_LIMIT) -> F
     return Found(kept.folder, f"{repo}@{kept.commit[:7]}", kept.commit, kept.stale)
 
 
+def find_reader(found: Found, limit: float = PULL_LIMIT) -> Path | None:
+    """Return the directory of a model's line reader; None where the model has none.
+
+    From the Hub it is fetched now, of the same commit as the model. Raises UserError where a file is too large or
+    damaged twice, and UnavailableError if the Hub cannot be reached and no copy is kept here.
+    """
+    folder = found.folder / READER
+    if (folder / CONFIG).is_file() or not found.commit:
+        return folder if (folder / CONFIG).is_file() else None
+    repo = found.name.partition("@")[0]
+    try:
+        repository.snapshot(repo, _what_reads, READER_FILES, revision=found.commit, limit=limit)
+    except _NoReaderError:
+        return None
+    return folder
+
+
+class _NoReaderError(UserError):
+    """A repository has no line reader."""
+
+
+def _what_reads(repo: str, files: repository.Files) -> list[str]:
+    """The files of the line reader. Raises _NoReaderError where there is none, UserError for sizes out of bounds."""
+    there = [name for name in READER_FILES if name in files]
+    if READER_FILES[0] not in there:
+        raise _NoReaderError(f"{repo} has no line reader")
+    for name in there:
+        if (files[name].size or 0) > verify.MAX_WEIGHTS_BYTES:
+            raise UserError(f"{repo}: its {name} claims {files[name].size:,} bytes: refused")
+    return there
+
+
 def _what_loads(repo: str, files: repository.Files) -> list[str]:
     """The two files that are loaded, if they are there and of a size that can be true."""
     for name, most in MOST.items():
@@ -87,6 +124,8 @@ def push(
     """
     network.require_name(repo)
     load(folder)  # nothing damaged leaves this machine
+    if (folder / READER).is_dir():
+        session.load(folder / READER)
 
     def publish() -> str:
         repository.create(repo, private=private, branch=branch, create_pr=create_pr)
@@ -103,7 +142,8 @@ def push(
 
 def _published(folder: Path, repo: str) -> dict[str, bytes]:
     """The files of a model directory that are for others; the card calls the model by its name on the Hub."""
-    content = {name: (folder / name).read_bytes() for name in PUBLISHED if (folder / name).is_file()}
+    names = (*PUBLISHED, *READER_FILES, *READER_NOTES)
+    content = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
     if CARD in content:
         content[CARD] = card.for_repository(content[CARD].decode(), repo).encode()
     return content

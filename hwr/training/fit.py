@@ -1,4 +1,4 @@
-"""fit: epochs, validation, the best weights, checkpoints. Data stays on the device as uint8."""
+"""Train a network on a task: epochs, validation, the best weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -11,33 +11,21 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from hwr.config import ModelConfig, UserError
-from hwr.data.inkset import InkSet
+from hwr.config import UserError
 from hwr.evaluation.devices import gather
-from hwr.evaluation.inference import Labelled
-from hwr.training.loss import Teacher
 from hwr.training.options import TrainConfig
+from hwr.training.task import Task
 from hwr.training.trainer import Run, Weights
 
 
-def fit(
-    model: torch.nn.Module,
-    train: InkSet,
-    val: InkSet | None,
-    config: TrainConfig,
-    model_config: ModelConfig,
-    accelerator: Accelerator,
-    teacher: Teacher | None = None,
-) -> Weights:
+def fit(model: torch.nn.Module, task: Task, config: TrainConfig, accelerator: Accelerator) -> Weights:
     """Train, and return the weights (averaged, unless ``config.ema`` is 0) that ``config.keep`` names.
 
-    Without validation data those are the last. A checkpoint goes to ``config.out`` after every epoch and
-    on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops being a number or
-    the memory does not suffice, and StoppedError on SIGTERM; the last checkpoint stays.
+    Without validation data those are the last. A checkpoint goes to ``config.out`` after every epoch, every few minutes
+    within one, and on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops
+    being a number or the memory does not suffice, and StoppedError on SIGTERM; the last checkpoint stays.
     """
-    device = accelerator.device
-    run = Run(model.to(device).to(memory_format=torch.channels_last), train, config, model_config, accelerator, teacher)
-    held = None if val is None else Labelled.of(val, model_config.labels, device)
+    run = Run(model.to(accelerator.device).to(memory_format=torch.channels_last), task, config, accelerator)
     if config.resume:
         run.restore()
     done = run.progress.epoch * run.steps + run.progress.step
@@ -53,23 +41,22 @@ def fit(
         ) as bar,
     ):
         while not run.finished():
-            _epoch(run, held, bar)
+            _epoch(run, bar)
     return dict(gather(run.result())[0])  # of several processes, all go on with the first one's
 
 
-def _epoch(run: Run, held: Labelled | None, bar: tqdm) -> None:
+def _epoch(run: Run, bar: tqdm) -> None:
     """One epoch: learn, validate, keep the best, save, log."""
     epoch, epochs = run.progress.epoch, run.config.epochs
     values = run.learn(bar)
-    if held is not None:
-        values |= run.validate(held)
+    values |= run.validate()
     run.keep_best(values)
     run.next_epoch(values)
     run.save()
     rate = bar.format_dict["rate"]
     run.records.log(epoch + 1, values | ({"images_per_s": rate} if rate else {}))
     line = f"epoch {epoch + 1}/{epochs}: loss {values['loss']:.3f}"
-    if held is not None:
+    if "val_accuracy" in values:
         line += f", validation accuracy {values['val_accuracy']:.2%}, best {run.best['val_accuracy']:.2%}"
     if run.accelerator.is_main_process:
         bar.write(line)

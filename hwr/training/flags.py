@@ -13,9 +13,13 @@ SMALL = "resnet18-half"  # not a timm name: ResNet-18 at half its width, ModelCo
 class DataOptions:
     """What is learnt from."""
 
+    task: Literal["characters", "lines"] = "characters"
+    """What the network reads: single characters, or lines of writing (words, numbers, sentences)."""
     data: tuple[str, ...] = ("sample",)
     """Training sources, merged by class name: sample, mnist, emnist-byclass and others that torchvision
-    downloads, a folder with one subfolder per class, or an .npz of images or of pen trajectories."""
+    downloads, a folder with one subfolder per class, or an .npz of images or of pen trajectories. For lines: sample,
+    an .npz of pen trajectories with their text, a folder of line pictures with .txt files or a labels.csv, and, to
+    compose lines of, an .npz of single characters."""
     test: tuple[str, ...] = ()
     """Test sources, looked at once at the end. Default: the test splits that the training sources bring."""
     data_dir: Path = Path("~/.cache/hwr/data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class TrainConfig(
             raise UserError(f"--weights {self.weights}: expected one for each of --data {self.data}, above 0")
         if self.batch_size % self.accumulate:
             raise UserError(f"--accumulate {self.accumulate} does not divide --batch-size {self.batch_size}")
+        if self.task == "lines":
+            self._require_line_flags()
         self.network()  # raises for model_args that are no JSON
         if self.average and (not self.validation or self.is_fresh):
             raise UserError("--average needs --init with a model of ours, and validation data to choose by")
@@ -62,10 +64,22 @@ class TrainConfig(
         if not self.validation and (self.patience or self.scheduler == "plateau"):
             raise UserError("--patience and --scheduler plateau watch the validation data: --validation 0 leaves none")
 
+    def _require_line_flags(self) -> None:
+        """Refuse flags that have no meaning for lines: nothing that was asked for is left out in silence."""
+        usual = {f.name: f.default for f in fields(TrainConfig)}
+        if odd := [name for name in OF_CHARACTERS if getattr(self, name) != usual[name]]:
+            raise UserError(f"{', '.join(map(flag, odd))}: of no use to --task lines, leave it out")
+        if len(self.init) > 1 or self.init == ("imagenet",):
+            raise UserError(f"--init {' '.join(self.init)}: --task lines starts from scratch or from one model")
+
     @property
     def peak_lr(self) -> float:
         """``lr`` or its default."""
-        return self.lr if self.lr is not None else 3e-3 if self.init == ("scratch",) else 1e-3
+        if self.lr is not None:
+            return self.lr
+        if self.task == "lines":
+            return 1.5e-3 if self.is_fresh else 3e-4
+        return 3e-3 if self.init == ("scratch",) else 1e-3
 
     @property
     def is_fresh(self) -> bool:
@@ -116,6 +130,12 @@ LEAST = {
     "cutmix": 0,
     "grad_clip": 0,
 }
+OF_CHARACTERS = (  # flags that change nothing where lines are learnt
+    *("test", "dedupe", "pens", "ink", "outliers", "strings", "case_prior", "weights", "balance", "keep_labels"),
+    *("architecture", "image_size", "finetune", "layer_decay", "average", "teacher", "distill", "case_trust"),
+    *("small_size", "small_share", "smoothing", "drop_path", "mixup", "cutmix", "degrees", "shear", "scale", "shift"),
+    *("elastic", "stroke", "blur", "gain", "occlusion", "remnant", "compile"),
+)
 SHARES = (
     *("outliers", "strings", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
     *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion", "remnant"),

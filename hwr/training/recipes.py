@@ -78,6 +78,18 @@ MNIST_REFINE = MNIST | {  # after it; of several seeds, each from its own, with 
     "ema": 0.999,
     "distill": 0.7,
 }
+LINES = {
+    "task": "lines",
+    "data": ("unipen_words_train.npz", "unipen_train.npz", "unipen_symbols_train.npz"),
+    "validation": 0.1,
+    "epochs": 3,
+    "batch_size": 32,
+    "lr": 1.5e-3,
+    "weight_decay": 0.02,
+    "ema": 0.998,
+    "grad_clip": 2.0,
+    "out": Path("runs/reader"),
+}
 PERSONAL = {
     "init": ("bundled",),
     "keep_labels": True,
@@ -95,5 +107,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "refine": REFINE,
     "mnist": MNIST,
     "mnist-refine": MNIST_REFINE,
+    "lines": LINES,
     "personal": PERSONAL,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +13,17 @@ from accelerate import Accelerator
 from timm.utils import ModelEmaV3
 from tqdm import tqdm
 
-from hwr import metrics
-from hwr.config import ModelConfig, UserError
-from hwr.data.inkset import InkSet
+from hwr.config import UserError
 from hwr.evaluation.devices import gather
-from hwr.evaluation.inference import Labelled, predict
 from hwr.model.resnet import freeze, open_stages
-from hwr.training import checkpoint, sampling
+from hwr.training import checkpoint
 from hwr.training import optim as optimisation
-from hwr.training.loss import Objective, Teacher
 from hwr.training.options import TrainConfig
 from hwr.training.records import Records
+from hwr.training.task import Task
 
 MOST_LOST = 3  # updates that half precision may cost on a CPU before it is given up
+SAVE_EVERY = 300.0  # seconds between checkpoints within an epoch: more than that is never lost
 LOOK = 10  # steps between two looks at the loss: reading a number makes the device wait
 
 Weights = dict[str, torch.Tensor]
@@ -51,22 +49,11 @@ class Progress:
 class Run:
     """What a checkpoint holds, and the steps that change it."""
 
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        train: InkSet,
-        config: TrainConfig,
-        model_config: ModelConfig,
-        accelerator: Accelerator,
-        teacher: Teacher | None = None,
-    ) -> None:
-        self.model, self.config, self.model_config = model, config, model_config
+    def __init__(self, model: torch.nn.Module, task: Task, config: TrainConfig, accelerator: Accelerator) -> None:
+        self.model, self.task, self.config = model, task, config
         self.accelerator, self.device = accelerator, accelerator.device
-        self.objective = Objective(Labelled.of(train, model_config.labels, self.device), config, model_config, teacher)
-        self.chances = sampling.chances(train, config.balance)
-        self.drawn = train.drawn_per_epoch
-        self.batch = min(config.batch_size, self.drawn)
-        self.steps = max(1, self.drawn // self.batch)
+        self.batch = min(config.batch_size, task.samples)
+        self.steps = max(1, task.samples // self.batch)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
         model.requires_grad_(True)  # the optimizer must know what is unfrozen later
         self.optimizer = accelerator.prepare_optimizer(optimisation.optimizer(model, config))
@@ -80,6 +67,7 @@ class Run:
         self.best: dict[str, float] = {}
         self.best_weights: Weights = {}
         self.stop = False
+        self.saved_at = time.monotonic()
         self.unusable = 0  # updates in a row without a gradient that is a number
         self.lost = 0  # such updates in all
 
@@ -91,8 +79,7 @@ class Run:
     @property
     def size(self) -> int:
         """The side of this epoch's pictures, in pixels."""
-        small = self.progress.epoch < self.config.small_epochs
-        return self.config.small_size if small else self.model_config.image_size
+        return self.task.size(self.progress.epoch)
 
     def learn(self, bar: tqdm) -> dict[str, float]:
         """One pass, or the rest of one, in an order that seed and epoch alone decide."""
@@ -102,8 +89,8 @@ class Run:
             torch.manual_seed((self.config.seed * 100_003 + at.epoch) * 1009 + world.process_index)
         self._set_learning()
         total = torch.tensor([at.loss, at.accuracy], device=self.device)
-        for rows in self._batches():
-            total += self._step(rows)
+        for batch in self.task.batches(at.epoch, at.step, self.steps, self.batch):
+            total += self._step(batch)
             at.step += 1
             asked = self.stop and world.num_processes == 1  # several must stop at the same step
             if asked or at.step % LOOK == 0 or at.step == self.steps:
@@ -125,6 +112,8 @@ class Run:
         if any(gather(self.stop)) if self.accelerator.num_processes > 1 else self.stop:
             self.save()
             raise StoppedError(f"stopped in epoch {at.epoch + 1}: continue with --resume --out {self.config.out}")
+        if self.accelerator.num_processes == 1 and time.monotonic() - self.saved_at > SAVE_EVERY:
+            self.save()
 
     def _set_learning(self) -> None:
         self.model.train()
@@ -132,27 +121,15 @@ class Run:
         for module in freeze(self.model, learning):
             module.eval()
 
-    def _batches(self) -> Iterator[torch.Tensor]:
-        """This process's rows of every batch that is left of the epoch."""
-        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + self.progress.epoch)
-        if self.chances is None:
-            order = torch.randperm(len(self.objective.data), generator=generator)
-        else:
-            order = sampling.draw(self.chances, self.drawn, generator)
-        wanted = self.steps * self.batch
-        world = self.accelerator
-        for rows in order[:wanted].split(self.batch)[self.progress.step :]:
-            yield rows[world.process_index :: world.num_processes].to(self.device)
-
-    def _step(self, rows: torch.Tensor) -> torch.Tensor:
+    def _step(self, batch: Any) -> torch.Tensor:
         """One update of the weights; (loss, accuracy) stay on the device."""
-        parts = rows.chunk(self.config.accumulate)
+        parts = self.task.split(batch, self.config.accumulate)
         total = torch.zeros(2, device=self.device)
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.network):
                 precision = self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext()
-                loss, accuracy = self.objective(self.network, part, self.size, precision)
+                loss, accuracy = self.task.loss(self.network, part, self.size, precision)
                 self.accelerator.backward(loss / len(parts))
             total += torch.stack([loss.detach(), accuracy]) / len(parts)
         if self._gradient_is_usable():
@@ -193,13 +170,9 @@ class Run:
         """The model that is validated and kept."""
         return self.model if self.ema is None else self.ema.module
 
-    def validate(self, held: Labelled) -> dict[str, float]:
-        """Accuracy and loss of the kept model on validation."""
-        logits, allowed = predict(self.kept, held, self.model_config, self.size)
-        return {
-            "val_accuracy": metrics.accuracy(logits, allowed),
-            "val_loss": metrics.loss(logits, allowed).item(),
-        }
+    def validate(self) -> dict[str, float]:
+        """Measure the kept model on the validation data, if there is any."""
+        return self.task.validate(self.kept, self.size)
 
     def keep_best(self, score: dict[str, float]) -> None:
         """Copy the weights if validation was never better at this size; between equals the lower loss decides."""
@@ -230,13 +203,14 @@ class Run:
         if self.accelerator.is_main_process:
             checkpoint.save(self.config.out, self.state() | {"random": randoms})
         self.accelerator.wait_for_everyone()
+        self.saved_at = time.monotonic()
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""
         scaler = self.accelerator.scaler
         return {
             "progress": vars(self.progress),
-            "labels": list(self.model_config.labels),
+            "labels": list(self.task.classes),
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -249,7 +223,7 @@ class Run:
     def restore(self) -> None:
         """Go on from the last checkpoint."""
         state = checkpoint.read(self.config.out)
-        if tuple(state["labels"]) != self.model_config.labels:
+        if tuple(state["labels"]) != self.task.classes:
             raise UserError(f"{self.config.out} was trained on other classes: resume with the same --data")
         try:
             self.model.load_state_dict(state["model"])

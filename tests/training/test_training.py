@@ -29,6 +29,7 @@ from hwr.training.augment import Augmentation, mix
 from hwr.training.loss import Objective
 from hwr.training.options import TrainConfig
 from hwr.training.sampling import draw
+from hwr.training.task import CharacterTask
 from hwr.training.trainer import Run, Weights
 
 pytestmark = pytest.mark.numeric
@@ -76,7 +77,12 @@ def fit(
 ) -> Weights:
     accelerator = devices.accelerator(settings.device, settings.precision)
     model = build(model_config) if model is None else model
-    return training.fit(model, train, val, settings, model_config, accelerator, teacher)
+    task = CharacterTask(train, val, settings, model_config, accelerator.device, (0, 1), teacher)
+    return training.fit(model, task, settings, accelerator)
+
+
+def task_of(train: InkSet, settings: TrainConfig, teacher: Any = None) -> CharacterTask:
+    return CharacterTask(train, None, settings, TINY, torch.device("cpu"), (0, 1), teacher)
 
 
 # --- model ---
@@ -398,8 +404,8 @@ def test_without_validation_the_last_weights_are_kept(tmp_path: Path) -> None:
 def test_a_weight_says_how_often_an_epoch_sees_a_picture(tmp_path: Path) -> None:
     few, many = digits(40).weighted(0.5), digits(60).weighted(2.0)
     settings = config(tmp_path, batch_size=20)
-    run = Run(build(TINY), data.merge([few, many]), settings, TINY, devices.accelerator("cpu", "fp32"))
-    rows = torch.cat(list(run._batches()))
+    task = task_of(data.merge([few, many]), settings)
+    rows = torch.cat(list(task.batches(0, 0, task.samples // 20, 20)))
     assert len(rows) == 140
     assert (rows < 40).sum().item() == pytest.approx(20, abs=12)
 
@@ -420,10 +426,8 @@ def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
     zeros, ones = (np.flatnonzero(sample.labels == label) for label in (0, 1))
     uneven = sample.take(np.concatenate([zeros[:5], ones[:45]]))
     settings = config(tmp_path, batch_size=50, balance=1.0)
-    run = Run(build(TINY), uneven, settings, TINY, devices.accelerator("cpu", "fp32"))
-    drawn = []
-    for run.progress.epoch in range(20):
-        drawn += [int(row) for rows in run._batches() for row in rows]
+    task = task_of(uneven, settings)
+    drawn = [int(row) for epoch in range(20) for rows in task.batches(epoch, 0, 1, 50) for row in rows]
     assert np.mean(np.array(drawn) < 5) == pytest.approx(0.5, abs=0.1)
 
 
@@ -468,8 +472,8 @@ def test_a_teacher_answers_in_half_precision_too(tmp_path: Path) -> None:
     store.save(tmp_path / "teacher", build(TINY).state_dict(), TINY, {}, {})
     taught = start.teacher((str(tmp_path / "teacher"),) * 2, TINY.labels, torch.device("cpu"))
     settings = config(tmp_path, case_prior=1.0)
-    run = Run(build(TINY), digits(64), settings, TINY, devices.accelerator("cpu", "bf16"), taught)
-    loss, _ = run.objective(run.network, torch.arange(32), run.size, run.accelerator.autocast())
+    task, accelerator = task_of(digits(64), settings, taught), devices.accelerator("cpu", "bf16")
+    loss, _ = task.loss(build(TINY), torch.arange(32), 32, accelerator.autocast())
     assert loss.isfinite()
 
 
@@ -527,7 +531,8 @@ def test_half_precision_is_given_up_where_its_gradients_are_no_numbers(
 ) -> None:
     few = digits(64)
     accelerator = devices.accelerator("cpu", "bf16")
-    run = Run(build(TINY), few, config(tmp_path / "run", batch_size=8), TINY, accelerator)
+    settings = config(tmp_path / "run", batch_size=8)
+    run = Run(build(TINY), task_of(few, settings), settings, accelerator)
     kinds: list[torch.dtype] = []
     run.model.conv1.register_forward_hook(lambda module, given, result: kinds.append(result.dtype))
     spoilt = run.model.fc.weight.register_hook(lambda gradient: gradient * torch.nan)

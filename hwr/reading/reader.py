@@ -1,0 +1,217 @@
+"""LineReader: the ink of a page in, its text out, with the place and the probabilities of every word and character."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.config import UserError
+from hwr.ink.line import FittedLine, fit_line
+from hwr.reading import ctc, session
+from hwr.reading.alphabet import SPACE, LineAlphabet, alphabets, case_folded
+from hwr.reading.config import STRIDE, LineConfig
+from hwr.reading.ctc import Frames
+from hwr.reading.layout import InkLine, lines_of
+from hwr.reading.result import Box, Character, Reading, TextLine, Word
+
+Gray = NDArray[np.uint8]
+
+LEGIBLE = 0.3  # mean probability of a line's characters: a less probable line is taken for no writing
+MOSTLY = 0.5  # share of the lines that must be legible, or the whole picture is refused
+REFUSED = "no writing that can be read was found"
+MAX_WORDS = 100_000  # of a closed vocabulary
+VOCABULARY_BATCH = 256  # words whose likelihood is computed together
+
+
+class _Line(NamedTuple):
+    """A line on its way to text: its ink, as the network took it, and the network's frames, (T, classes)."""
+
+    ink: InkLine
+    fitted: FittedLine
+    frames: Frames
+
+
+class LineReader:
+    """A line network with its preprocessing and decoding."""
+
+    def __init__(self, network: session.Network, config: LineConfig) -> None:
+        self.network, self.config = network, config
+        self._alphabets = alphabets(config.characters)
+
+    @classmethod
+    def open(cls, folder: Path) -> LineReader:
+        """Load the reader of a directory. Raises UserError if it is not there or damaged."""
+        return cls(*session.load(folder))
+
+    @property
+    def alphabets(self) -> tuple[str, ...]:
+        """The alphabets that this reader's characters allow."""
+        return tuple(self._alphabets)
+
+    def read(self, ink: Gray, alphabet: str = "all", k: int = 5, words: Sequence[str] | None = None) -> Reading:
+        """Read ink, uint8 (H, W), white on black: its lines from top to bottom.
+
+        Each character and word comes with its ``k`` likeliest readings. With ``words`` every line is one of them.
+        A picture most of whose lines are not legible is refused. Raises UserError for an alphabet that the reader
+        does not have, and for words with characters that it does not know.
+        """
+        size = (ink.shape[1], ink.shape[0])
+        found = self._lines(ink)
+        if words is not None:
+            vocabulary = _Vocabulary(words, self.config.characters)
+            lines = [self._chosen(line, vocabulary, k) for line in found]
+        else:
+            lines = [self._decoded(line, self._alphabet(alphabet), k) for line in found]
+        written = [line for line in lines if line.text]
+        legible = [line for line in written if line.confidence >= LEGIBLE]
+        if found and len(legible) < MOSTLY * len(found):
+            return Reading(size=size, refused=REFUSED)
+        return Reading("\n".join(line.text for line in legible), tuple(legible), size)
+
+    def _alphabet(self, name: str) -> LineAlphabet:
+        try:
+            return self._alphabets[name]
+        except (KeyError, TypeError):
+            known = ", ".join(self._alphabets)
+            raise UserError(f"this reader has no alphabet {name!r}: expected one of {known}") from None
+
+    def _lines(self, ink: Gray) -> list[_Line]:
+        """Find the lines and ask the network about all of them."""
+        fitted = [
+            (line, fit)
+            for line in lines_of(ink)
+            if (fit := fit_line(line.ink, self.config.height, self.config.stretch)) is not None
+        ]
+        logits = session.logits_of(self.network, self.config, [fit.picture for _, fit in fitted])
+        return [
+            _Line(line, fit, ctc.probabilities(answer, self.config.temperature))
+            for (line, fit), answer in zip(fitted, logits, strict=True)
+        ]
+
+    def _decoded(self, line: _Line, alphabet: LineAlphabet, k: int) -> TextLine:
+        """The likeliest text of a line, and its words."""
+        frames = ctc.fold(line.frames, alphabet.sums)
+        best = ctc.beam_search(frames)[0][0]
+        text = alphabet.text(best)
+        spans = ctc.align(frames, best) if best else []
+        words = []
+        for start, end in _words(text):
+            first = (spans[start - 2][1] + spans[start - 1][0]) // 2 if start > 1 else 0
+            last = (spans[end][1] + spans[end + 1][0]) // 2 + 1 if end + 1 < len(spans) else len(frames)
+            inside = [(a - first, b - first) for a, b in spans[start:end]]
+            words.append(self._word(line, frames[first:last], best[start:end], inside, first, alphabet, k))
+        return _text_line(line, words)
+
+    def _word(
+        self,
+        line: _Line,
+        frames: Frames,
+        columns: ctc.Text,
+        spans: Sequence[tuple[int, int]],
+        first: int,
+        alphabet: LineAlphabet,
+        k: int,
+    ) -> Word:
+        """A word from its own frames, which begin ``first`` frames into the line."""
+        options = ctc.beam_search(frames)[:k]
+        likely = {alphabet.text(text): float(np.exp(score)) for text, score in options}
+        text = alphabet.text(columns)
+        likely.setdefault(text, float(np.exp(ctc.log_likelihood(frames, [columns])[0])))
+        likely = dict(sorted(likely.items(), key=lambda pair: -pair[1])[:k])
+        readings = ctc.alternatives(frames, columns, spans, k)
+        edges = _edges(spans, len(frames))
+        characters = tuple(
+            Character(
+                _box(line, first + edges[i], first + edges[i + 1]),
+                {alphabet.answers[c - 1]: p for c, p in options.items()},
+                max(options.values()) >= self.config.sure,
+            )
+            for i, options in enumerate(readings)
+        )
+        confidence = min(likely.get(text, 0.0), 1.0)
+        box = _around([character.box for character in characters])
+        return Word(text, box, likely, confidence, confidence >= self.config.sure, characters)
+
+    def _chosen(self, line: _Line, vocabulary: _Vocabulary, k: int) -> TextLine:
+        """The likeliest words of a list for a whole line; its characters are not told apart."""
+        likely = vocabulary.probabilities(line.frames, k)
+        text, confidence = next(iter(likely.items()))
+        box = line.ink.box
+        return TextLine(
+            text, box, confidence, (Word(text, box, likely, confidence, confidence >= self.config.sure, ()),)
+        )
+
+
+class _Vocabulary:
+    """A list of words that a line may be; the case of letters is ignored."""
+
+    def __init__(self, words: Sequence[str], characters: str) -> None:
+        """Raise UserError for an empty list, one that is too long, and for words that cannot be read."""
+        if isinstance(words, str) or not 1 <= len(words) <= MAX_WORDS:
+            given = f"the text {words!r:.40}" if isinstance(words, str) else f"{len(words):,} words"
+            raise UserError(f"words is {given}: expected a list of 1 to {MAX_WORDS:,} words")
+        self.words = list(dict.fromkeys(words))
+        self.alphabet = case_folded(characters)
+        known = set(self.alphabet.answers)
+        for word in self.words:
+            if not isinstance(word, str) or not word or not set(word.lower()) <= known:
+                raise UserError(f"words holds {word!r:.40}: expected words of characters that this reader knows")
+        self.columns = [self.alphabet.columns(word.lower()) for word in self.words]
+
+    def probabilities(self, frames: Frames, k: int) -> dict[str, float]:
+        """Return the k likeliest words and their probabilities among all of the list, best first."""
+        folded = ctc.fold(frames, self.alphabet.sums)
+        parts = range(0, len(self.columns), VOCABULARY_BATCH)
+        scores = np.concatenate([ctc.log_likelihood(folded, self.columns[i : i + VOCABULARY_BATCH]) for i in parts])
+        odds = np.exp(scores - scores.max())
+        shares = odds / odds.sum()
+        return {self.words[i]: float(shares[i]) for i in np.argsort(-shares, kind="stable")[:k]}
+
+
+def _words(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text begin and end."""
+    found, start = list[tuple[int, int]](), 0
+    for word in text.split(SPACE):
+        if word:
+            found.append((start, start + len(word)))
+        start += len(word) + 1
+    return found
+
+
+def _edges(spans: Sequence[tuple[int, int]], count: int) -> list[int]:
+    """The frames at which one character ends and the next begins: in the middle of the blanks between them."""
+    between = [(a[1] + b[0]) // 2 for a, b in pairwise(spans)]
+    lead = max(spans[0][0] - (spans[0][1] - spans[0][0]) - 1, 0) if spans else 0
+    tail = min(spans[-1][1] + (spans[-1][1] - spans[-1][0]) + 1, count) if spans else count
+    return [lead, *between, tail]
+
+
+def _box(line: _Line, first: int, last: int) -> Box:
+    """The box on the page of the ink in some frames of a line."""
+    fitted, (left, top, right, bottom) = line.fitted, line.ink.box
+    per_frame = -(-fitted.picture.shape[1] // STRIDE) * STRIDE / max(len(line.frames), 1)
+    x0, x1 = (fitted.left + frame * per_frame / fitted.scale for frame in (first, last))
+    begin = int(np.clip(np.floor(x0), 0, max(right - left - 1, 0)))
+    end = int(np.clip(np.ceil(x1), begin + 1, right - left))
+    rows = np.flatnonzero(line.ink.ink[:, begin:end].max(axis=1, initial=0) > 0)
+    if line.ink.slope or not len(rows):
+        return left + begin, top, left + end, bottom
+    return left + begin, top + int(rows[0]), left + end, top + int(rows[-1]) + 1
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    sides = np.array(boxes)
+    (left, top), (right, bottom) = sides[:, :2].min(axis=0).tolist(), sides[:, 2:].max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def _text_line(line: _Line, words: Sequence[Word]) -> TextLine:
+    """Words as a line; its confidence is the mean probability of its characters."""
+    sure = [character.confidence for word in words for character in word.characters]
+    confidence = float(np.mean(sure)) if sure else 0.0
+    return TextLine(SPACE.join(word.text for word in words), line.ink.box, confidence, tuple(words))

@@ -1,0 +1,65 @@
+"""Write a reader's directory, and load its network for training. Needs PyTorch; `hwr.reading.session` does not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from hwr.files import write_atomically
+from hwr.model import graph, verify
+from hwr.model.session import GRAPH, WEIGHTS
+from hwr.reading.config import LineConfig
+from hwr.reading.network import LineNetwork, build
+from hwr.reading.session import CONFIG, METRICS, read_config
+
+EXAMPLE_WIDTH = 64  # pixels of the lines that the graph is traced with
+
+
+def save(
+    folder: Path,
+    weights: dict[str, torch.Tensor],
+    config: LineConfig,
+    notes: dict[str, Any],
+    metrics: dict[str, Any],
+) -> None:
+    """Write the weights, their graph, what was measured, and last config.json, which holds their digests.
+
+    ``notes`` (training configuration, data, package version) go into config.json beside what loading needs.
+    """
+    network = build(config)
+    network.load_state_dict(weights)
+    content = safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in weights.items()})
+    lines = torch.zeros(2, 1, config.height, EXAMPLE_WIDTH)
+    onnx = graph.write(network.eval(), (lines,), content, {"pixels": {0: "N", 3: "W"}}, ["logits"])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / WEIGHTS, content)
+    write_atomically(folder / GRAPH, onnx)
+    write_atomically(folder / METRICS, _json(metrics))
+    digests = {"sha256": hashlib.sha256(content).hexdigest(), "graph_sha256": hashlib.sha256(onnx).hexdigest()}
+    settings = replace(config, **digests).settings()
+    settings["hwr"] |= notes
+    write_atomically(folder / CONFIG, _json(settings))
+
+
+def load(folder: Path) -> tuple[LineNetwork, LineConfig]:
+    """Load the network of a reader's directory, in evaluation mode on the CPU.
+
+    Raises UserError where a file is missing or damaged, or the weights are not the network's.
+    """
+    config = read_config(folder)
+    tensors = verify.weights(folder / WEIGHTS, config.sha256)
+    with torch.device("meta"):  # without memory: a hostile config must not fill it
+        verify.same_names(folder, build(config).state_dict(), tensors)
+    network = build(config)
+    network.load_state_dict(tensors)
+    return network.eval(), config
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
