@@ -39,6 +39,7 @@ from hwr.training import fit as training
 from hwr.training import start
 from hwr.training.options import TrainConfig
 from hwr.training.recipes import RECIPES
+from hwr.training.task import CharacterTask
 
 AHEAD = 16  # pictures read at once while the next mistake is looked for
 
@@ -151,7 +152,8 @@ def recipe(model: str) -> Method:
             torch.manual_seed(0)
             network, described = start.begin(begun, labels, own)
             teacher = start.teacher(own.teacher, labels, accelerator.device)
-            network.load_state_dict(training.fit(network, few, None, own, described, accelerator, teacher))
+            task = CharacterTask(few, None, own, described, accelerator.device, (0, 1), teacher)
+            network.load_state_dict(training.fit(network, task, own, accelerator))
         return lambda ink: _right(*predict(network, Labelled.of(ink, labels, torch.device("cpu")), described), labels)
 
     return learn

@@ -41,8 +41,9 @@ def lines_of(ink: Gray) -> list[InkLine]:
         return []
     mask = (ink >= max(1, int(np.ceil(INK_EDGE * peak)))).view(np.uint8)
     pen = pen_width(mask)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    stats, labels = stats.astype(np.int64), labels.astype(np.int32)
+    _, numbered, measured, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    stats: NDArray[np.int64] = np.asarray(measured, np.int64)
+    labels: NDArray[np.int32] = np.asarray(numbered, np.int32)
     kept = [n for n in range(1, len(stats)) if stats[n, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max() > SPECK * pen]
     if not kept:
         return []

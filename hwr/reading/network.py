@@ -29,7 +29,8 @@ class LineNetwork(nn.Module):
         self.body = timm.create_model(
             config.architecture, features_only=True, out_indices=(STAGE,), **config.model_args
         )
-        channels = self.body.feature_info.channels()[-1]
+        info: Any = self.body.feature_info
+        channels = info.channels()[-1]
         self.columns = nn.Sequential(
             nn.Conv2d(channels, config.column_channels, (config.height // STRIDE, 1), bias=False),
             nn.BatchNorm2d(config.column_channels),

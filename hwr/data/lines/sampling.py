@@ -153,9 +153,14 @@ def render(
 
 def render_plainly(line: Line | Gray, height: int, stretch: float) -> Gray | None:
     """Draw a line with one pen on clean paper, for validation: uint8 (height, W); None if it is blank."""
-    ink = line if isinstance(line, np.ndarray) else _drawn(_unit(line), PLAIN_HEIGHT, PLAIN_PEN)
-    fitted = None if ink is None else fit_line(ink, height, stretch)
+    fitted = fit_line(ink_of(line), height, stretch)
     return None if fitted is None else fitted.picture
+
+
+def ink_of(line: Line | Gray) -> Gray:
+    """Return a line as ink, uint8 (H, W), drawn with one pen on clean paper; a picture's ink is returned as it is."""
+    ink = line if isinstance(line, np.ndarray) else _drawn(_unit(line), PLAIN_HEIGHT, PLAIN_PEN)
+    return np.zeros((1, 1), np.uint8) if ink is None else ink
 
 
 def _drawn(line: Line, tall: float, pen: float) -> Gray | None:
