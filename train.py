@@ -69,10 +69,10 @@ def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
         introduce(model, sets, config, model_config, str(accelerator.device))
 
     world = accelerator.process_index, accelerator.num_processes
-    task = CharacterTask(sets.train, sets.choice, config, model_config, accelerator.device, world, teacher)
+    task = CharacterTask(sets.train, sets.val, config, model_config, accelerator.device, world, teacher)
     weights = training.fit(model, task, config, accelerator)
-    if config.average and sets.choice is not None:
-        weights = average.best(model, first, weights, sets.choice, model_config, accelerator)
+    if config.average and sets.val is not None:
+        weights = average.best(model, first, weights, sets.val, model_config, accelerator)
     model.load_state_dict(weights)
     model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
     measured["test"] = examine.test(model, sets, model_config, accelerator.device)

@@ -1,152 +1,221 @@
-"""How often `Recognizer.read` reads several characters wholly right: rows of digits and letters, lines, photos.
+"""How well `Recognizer.read` reads words, numbers, lines and composed strings of writers who were held out of training.
 
-    python -m benchmarks.reading --pens pendigits_train.npz --letters unipen_train.npz
+    python -m benchmarks.reading --data unipen_words_train.npz --characters unipen_train.npz unipen_symbols_train.npz
 
-Strings of 2 to 8 characters are composed of one hand's pen trajectories each (`hwr.data.composing`), of writers that
-the model never saw: the pen digits are never trained on, and config.json names the others. Beside each line stands
-what perfect segmentation would give: how often the very same characters, drawn alone, are read right.
+Writers are held out by a hash of their names, as in training. Every line is drawn as a sketch, with a pen of random
+width, and read from its ink. With ``--rival`` RapidOCR's recogniser reads the very same pictures in the same run
+(pip install -r benchmarks/requirements-engines.txt). ``--pages`` of several such lines are read as well.
 """
 
 from __future__ import annotations
 
-import statistics
+import string
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from tqdm import tqdm
 
 from benchmarks import results
-from benchmarks.personal import held_out
-from benchmarks.photos import photo
 from hwr import Recognizer, cli
-from hwr.config import DIGITS, LOWER, UPPER, Alphabet
-from hwr.data import sources
-from hwr.data.composing import Composed, Gap, Hand, compose, hands
-from hwr.ink.picture import Gray
-from hwr.metrics import wilson
-from hwr.training import start
+from hwr.config import UserError
+from hwr.data.lines import composing, sources
+from hwr.data.lines.composing import Hand, Line, hand_of, height_of, is_held_out
+from hwr.data.lines.sampling import GAPS
+from hwr.evaluation.text import error_rate
+from hwr.ink.strokes import draw
+from hwr.reading.config import PRINTABLE
 
-APART: tuple[Gap, ...] = ("wide", "near")
+Gray = NDArray[np.uint8]
+Read = Callable[[Gray, str], str]  # ink and an alphabet -> text
+
+HEIGHTS, PENS = (40.0, 90.0), (0.04, 0.1)  # pixels of a line, and of the pen as a share of that
+WIDEST = 900  # pixels of a line
+LENGTHS = (2, 9)  # characters of a composed string, the second excluded
 
 
 @dataclass(frozen=True)
 class Options:
-    """Whose hands, how much of them, and which model reads."""
+    """Whose lines are read, by which model."""
 
-    pens: str
-    """Digits as an .npz of pen trajectories; none of it may have been trained on."""
-    letters: str | None = None
-    """Letters and digits as an .npz of pen trajectories with writers; left out where no file is named."""
+    data: str
+    """Lines of known writers: an .npz of pen trajectories with text."""
+    characters: tuple[str, ...] = ()
+    """Single characters of the same writers to compose strings of: .npz files of pen trajectories."""
     model: str = "bundled"
     """Model directory."""
-    n: int = 1000
-    """Strings of every line of the table, ..."""
-    photos: int = 200
-    """... but for photos."""
-    first: int = 0
-    """Number of the first string: 0 is for the table, settings are chosen on others, from 10,000 on."""
+    n: int = 150
+    """Lines of each kind."""
+    seed: int = 0
+    """Chooses them."""
+    rival: bool = False
+    """Let RapidOCR read the same pictures."""
     write: Path | None = None
     """JSON file for the results."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: strings of some hands, a gap after another, read in an alphabet."""
+class Written(NamedTuple):
+    """A line as ink, and its text."""
 
-    name: str
-    hands: Sequence[Hand]
-    alphabet: Alphabet
-    n: int
-    first: int = 0
-    gaps: tuple[Gap, ...] = APART
-    lines: int = 1
-    photo: bool = False
+    ink: Gray
+    text: str
 
 
 def main(options: Options) -> None:
-    recognizer = Recognizer.from_pretrained(start.folder_of(options.model))
-    read = {row.name: measure(recognizer, replace(row, first=options.first)) for row in rows(options)}
-    print(table(read))
+    rng = np.random.default_rng(options.seed)
+    recognizer = Recognizer.from_pretrained(options.model)
+    readers: dict[str, Read] = {"hwr": lambda ink, alphabet: recognizer.read(ink_picture(ink), alphabet).text}
+    if options.rival:
+        readers["RapidOCR"] = rival()
+    found: dict[str, Any] = {}
+    for name, lines in kinds(options, rng):
+        found[name] = {reader: measure(lines, read, alphabet_of(name), reader) for reader, read in readers.items()}
+        print(f"{name}:", "; ".join(f"{reader} {shown(row)}" for reader, row in found[name].items()), flush=True)
     if options.write:
-        results.write(options.write, results.report("reading", results=read))
+        results.write(options.write, results.report("reading", "onnxruntime", results=found))
 
 
-def rows(options: Options) -> Iterator[Row]:
-    digits = hands(sources.read(options.pens, "test", Path()), DIGITS)
-    yield Row("digits apart", digits, "digits", options.n)
-    yield Row("digits touching", digits, "digits", options.n, gaps=("touching",))
-    yield Row("digits in two lines", digits, "digits", options.n, lines=2)
-    yield Row("photos of digits apart", digits, "digits", options.photos, photo=True)
-    if options.letters:
-        pens = sources.read(options.letters, "test", Path())
-        writers = held_out(start.folder_of(options.model), pens)
-        letters = hands(pens, UPPER + LOWER, writers)
-        yield Row("digits apart, held-out writers", hands(pens, DIGITS, writers), "digits", options.n)
-        yield Row("letters apart", letters, "letters", options.n)
-        yield Row("letters touching", letters, "letters", options.n, gaps=("touching",))
+def alphabet_of(kind: str) -> str:
+    return "digits" if kind.startswith("digits") else "all"
 
 
-def strings(row: Row) -> Iterator[tuple[Composed, NDArray[np.uint8]]]:
-    """What was written, and the picture of it; the same for every model."""
-    for i in range(row.first, row.first + row.n):
-        rng = np.random.default_rng((i, len(row.gaps), row.lines, row.photo))
-        made = compose(row.hands[int(rng.integers(len(row.hands)))], rng, row.gaps[i % len(row.gaps)], row.lines)
-        yield made, photo(made.picture, rng) if row.photo else sketch(made.picture, layer=bool(rng.random() < 0.5))
+def ink_picture(ink: Gray) -> Gray:
+    """Ink as somebody draws it: black on a transparent canvas."""
+    return np.dstack([np.zeros((*ink.shape, 3), np.uint8), ink])
 
 
-def sketch(ink: Gray, layer: bool) -> NDArray[np.uint8]:
-    """Ink as a sketchpad's black layer, (H, W, 4), or in black on white, (H, W)."""
-    return np.dstack([np.zeros((*ink.shape, 3), np.uint8), ink]) if layer else np.subtract(255, ink, dtype=np.uint8)
+def rival() -> Read:
+    """RapidOCR's recogniser alone, without its detector, reading black on white."""
+    try:
+        from rapidocr import RapidOCR
+    except ImportError:
+        raise UserError("--rival needs RapidOCR: pip install -r benchmarks/requirements-engines.txt") from None
+    engine = RapidOCR(params={"Global.log_level": "error"})
+
+    def read(ink: Gray, alphabet: str) -> str:
+        answer = engine(np.dstack([255 - ink] * 3), use_det=False, use_cls=False)
+        text = " ".join(answer.txts or ())
+        return "".join(c for c in text if c in string.digits) if alphabet == "digits" else text
+
+    return read
 
 
-def measure(recognizer: Recognizer, row: Row) -> dict[str, Any]:
-    """How often strings are wholly right, of how many it finds the right number of characters, and the time."""
-    right, counted, alone, seconds = [], [], [], []
-    for made, picture in tqdm(strings(row), desc=row.name, total=row.n, leave=False):
-        begin = time.perf_counter()
-        text = recognizer.read(picture, row.alphabet).text.replace(" ", "")
-        seconds.append(time.perf_counter() - begin)
-        truth = made.text if row.alphabet == "all" else made.text.upper()
-        right.append(text == truth)
-        counted.append([len(line) for line in text.split("\n")] == [len(line) for line in truth.split("\n")])
-        alone.append(read_alone(recognizer, made, truth, row.alphabet))
-    low, high = wilson(sum(right), row.n)
-    single, every = float(np.mean(np.concatenate(alone))), len(row.gaps)
+def kinds(options: Options, rng: np.random.Generator) -> Iterator[tuple[str, list[Written]]]:
+    """Every kind of line: real ones first, then composed ones."""
+    lines = sources.read(options.data, Path(), PRINTABLE)
+    if not isinstance(lines, sources.Lines):
+        raise UserError(f"--data {options.data} holds single characters: expected lines with their text")
+    held = [i for i, writer in enumerate(lines.writers) if is_held_out(writer)]
+    for name, belongs in {"words": is_word, "numbers": is_number, "lines of text": is_text}.items():
+        rows = [i for i in held if belongs(lines.texts[i])]
+        chosen = rng.permutation(rows)[: options.n].tolist()
+        yield name, [Written(sketch(lines.drawn(i), rng), lines.texts[i]) for i in chosen]
+    hands = held_out_hands(options.characters)
+    for name, pool in {"digits": string.digits, "letters": string.ascii_letters}.items():
+        writers = [hand for hand in hands if len(set(pool) & hand.characters.keys()) >= min(len(pool), 30)]
+        for gap in ("apart", "touching") if writers else ():
+            yield f"{name} {gap}", [composed(writers, name, GAPS[gap], rng) for _ in range(options.n)]
+
+
+def is_word(text: str) -> bool:
+    return len(text) > 1 and text.isalpha()
+
+
+def is_number(text: str) -> bool:
+    spaced = any(a.isdigit() and c.isdigit() for a, b, c in zip(text, text[1:], text[2:], strict=False) if b == " ")
+    return len(text) > 1 and any(c.isdigit() for c in text) and not any(c.isalpha() for c in text) and not spaced
+
+
+def is_text(text: str) -> bool:
+    return " " in text and 15 <= len(text) <= 70
+
+
+def held_out_hands(names: Sequence[str]) -> list[Hand]:
+    """The held-out writers of some files, each with all characters that the files have of them."""
+    written: dict[str, list[tuple[str, Line]]] = {}
+    for name in names:
+        found = sources.read(name, Path(), PRINTABLE)
+        if isinstance(found, sources.Lines):
+            raise UserError(f"--characters {name} holds lines: expected single characters")
+        for writer, hand in found:
+            if is_held_out(writer):
+                samples = [(character, line) for character, kept in hand.characters.items() for line in kept]
+                written.setdefault(writer, []).extend(samples)
+    return [hand_of(samples) for samples in written.values()]
+
+
+def composed(hands: Sequence[Hand], kind: str, gap: tuple[float, float], rng: np.random.Generator) -> Written:
+    """A string of digits, of capitals or of small letters in one hand."""
+    hand = hands[int(rng.integers(len(hands)))]
+    cases = [string.digits] if kind == "digits" else [string.ascii_uppercase, string.ascii_lowercase]
+    pools = [[c for c in case if c in hand.characters] for case in cases]
+    pool = pools[int(rng.integers(len(pools)))] or max(pools, key=len)
+    text = "".join(rng.choice(pool, int(rng.integers(*LENGTHS))))
+    line = composing.compose(lambda character: hand, text, float(rng.uniform(*gap)), rng)
+    assert line is not None  # the hand has all of its characters
+    return Written(sketch(line, rng), text)
+
+
+def sketch(line: Any, rng: np.random.Generator) -> Gray:
+    """A trajectory drawn with a pen of random width, its height random too."""
+    points = np.concatenate(line)
+    low, span = points.min(axis=0), np.ptp(points, axis=0)
+    tall = float(rng.uniform(*HEIGHTS))
+    scale = min(tall / max(height_of(line), span[0] / 15, 1e-3), WIDEST / max(span[0], 1e-3))
+    pen = max(1.5, tall * float(rng.uniform(*PENS)))
+    margin = int(pen) + 8
+    wide, high = np.ceil(span * scale).astype(int) + 2 * margin
+    return draw([(stroke - low) * scale + margin for stroke in line], (int(high), int(wide)), pen)
+
+
+def measure(lines: Sequence[Written], read: Read, alphabet: str, name: str) -> dict[str, Any]:
+    """Exact texts with their 95 % interval, character error rate, and the median of milliseconds a line.
+
+    Case is ignored, and so are spaces where digits alone are asked for.
+    """
+    pairs, times = list[tuple[str, str]](), list[float]()
+    for ink, text in tqdm(lines, name, leave=False):
+        started = time.perf_counter()
+        answer = read(ink, alphabet)
+        times.append(time.perf_counter() - started)
+        answer = answer.replace(" ", "") if alphabet == "digits" else " ".join(answer.split())
+        pairs.append((text.lower(), answer.lower()))
+    exact = sum(a == b for a, b in pairs)
+    interval = binomtest(exact, len(pairs)).proportion_ci(method="wilson")
     return {
-        "n": row.n,
-        "right": statistics.fmean(right),
-        "right_low": low,
-        "right_high": high,
-        "by_gap": {gap: statistics.fmean(right[(i - row.first) % every :: every]) for i, gap in enumerate(row.gaps)},
-        "counted": statistics.fmean(counted),
-        "single": single,
-        "expected": statistics.fmean(single ** len(hits) for hits in alone),
-        "all_single": statistics.fmean(bool(hits.all()) for hits in alone),
-        "milliseconds": 1000 * statistics.median(seconds),
+        "n": len(pairs),
+        "exact": exact / len(pairs),
+        "exact_low": interval.low,
+        "exact_high": interval.high,
+        "character_error_rate": error_rate(pairs),
+        "ms": 1e3 * median(times),
     }
 
 
-def read_alone(recognizer: Recognizer, made: Composed, truth: str, alphabet: Alphabet) -> NDArray[np.bool_]:
-    """(characters,) True where a character, drawn with nothing beside it, is read right."""
-    found = recognizer.probabilities([np.subtract(255, ink, dtype=np.uint8) for ink in made.alone], alphabet).argmax(1)
-    labels = recognizer.labels(alphabet)
-    return np.array([labels[i] == name for i, name in zip(found, truth.replace("\n", ""), strict=True)])
+def shown(row: dict[str, Any]) -> str:
+    low, high = row["exact_low"], row["exact_high"]
+    return (
+        f"{row['exact']:.1%} exact ({low:.1%} to {high:.1%}, n = {row['n']}), "
+        f"character error rate {row['character_error_rate']:.1%}, {row['ms']:.0f} ms"
+    )
 
 
-def table(read: dict[str, dict[str, Any]]) -> str:
-    """Markdown."""
-    head = ("strings", "n", "wholly right", "95 % interval", "right number", "one character alone", "expected", "ms")
-    lines = [" | ".join(head), "---|---:|---:|---|---:|---:|---:|---:"]
-    for name, r in read.items():
-        interval = f"{r['right_low']:.1%} to {r['right_high']:.1%}"
-        shares = f"{r['counted']:.1%} | {r['single']:.2%} | {r['expected']:.1%}"
-        lines.append(f"{name} | {r['n']:,} | {r['right']:.1%} | {interval} | {shares} | {r['milliseconds']:.1f}")
-    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
+def table(found: dict[str, Any]) -> str:
+    """The results as a Markdown table."""
+    head = "| held-out writers | n | exact | 95 % interval | character error rate | ms |"
+    rows = [
+        f"| {kind}{'' if reader == 'hwr' else f', {reader}'} | {row['n']} | {row['exact']:.1%} | "
+        f"{row['exact_low']:.1%} to {row['exact_high']:.1%} | {row['character_error_rate']:.1%} | {row['ms']:.0f} |"
+        for kind, readers in found.items()
+        for reader, row in readers.items()
+    ]
+    return "\n".join([head, "|---|---:|---:|---|---:|---:|", *rows])
 
 
 if __name__ == "__main__":

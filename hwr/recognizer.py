@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
@@ -21,8 +20,9 @@ from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, to_ink, to_tensor
 from hwr.model import engine, store
 from hwr.model.resnet import features_of, fused
-from hwr.reading import read as reading
-from hwr.reading.read import Reading
+from hwr.model.store import Found
+from hwr.reading.reader import LineReader
+from hwr.reading.result import Reading
 
 BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
 PART = 16  # pictures that a thread is given at once: handing over a small one takes a sixth of the time that it takes
@@ -68,6 +68,8 @@ class Recognizer:
         self.head: torch.nn.Module = cast(Any, model).get_classifier()  # a method of timm's modules
         self.source = source
         self.stale = stale
+        self._found: Found | None = None  # where the line reader is
+        self._reader: LineReader | None = None
         self._network = engine.best(features_of(model), self.head)
         self._device = next(model.parameters()).device
         self._know(config)
@@ -95,7 +97,9 @@ class Recognizer:
         """
         found = hub.find(source, revision)
         model, config = store.load(found.folder)
-        return cls(fused(model).to(device), config, found.name, found.stale)
+        recognizer = cls(fused(model).to(device), config, found.name, found.stale)
+        recognizer._found = found
+        return recognizer
 
     @property
     def alphabets(self) -> tuple[str, ...]:
@@ -141,25 +145,29 @@ class Recognizer:
         other._know(config)
         return other
 
-    def read(self, image: Any, alphabet: Alphabet = "all", k: int = 5) -> Reading:
-        """Several characters, in lines from top to bottom, each line from left to right.
+    def read(self, image: Any, alphabet: Alphabet = "all", k: int = 5, words: Sequence[str] | None = None) -> Reading:
+        """Read words, numbers and lines of writing, in lines from top to bottom.
 
-        Each comes with its ``k`` likeliest answers. A space parts words, a line end lines. Where nothing is written
-        there is no text and no character, and the size is (0, 0).
+        Each line, word and character comes with its box, and with its ``k`` likeliest readings. A space parts words, a
+        line end lines. With ``words`` each line is one of these. Where nothing is written there is no text;
+        ``refused`` of the result says why ink was not read. Raises UserError for a model without a line reader.
         """
-        labels, sums, _ = self._alphabet(alphabet)
         _require_positive(k)
         ink = to_ink(image)
-        if ink is None:
-            return Reading("", (), (0, 0))
-        see, ask = partial(fit, config=self.config, is_ink=True), partial(self._scores, alphabet=alphabet)
-        return reading.read(ink, see, ask, reading.Answers(labels, sums.bool().numpy(), self.config.labels), k)
+        return Reading() if ink is None else self.reader.read(ink, alphabet, k, words)
 
-    def _scores(self, seen: Gray, alphabet: Alphabet) -> reading.Scores:
-        """What (N, S, S) say."""
-        logits = self._batched(seen)
-        sure = self._sureness(logits)
-        return reading.Scores(self._classes(logits, alphabet), sure, sure >= self.config.rejection_threshold)
+    @property
+    def reader(self) -> LineReader:
+        """The model's line reader; it is loaded, or fetched from the Hub, when it is first asked for."""
+        if self._reader is None:
+            folder = None if self._found is None else hub.find_reader(self._found)
+            if folder is None:
+                raise UserError(
+                    f"the model {self.source or 'given'} reads single characters only: it has no line reader. "
+                    "python train.py --task lines trains one"
+                )
+            self._reader = LineReader.open(folder)
+        return self._reader
 
     def saliency(self, seen: Gray, label: str, alphabet: Alphabet = "all") -> NDArray[np.float32]:
         """How much each pixel of a picture, as ``see`` returned it, matters to an answer: float32 (S, S), at least 0.

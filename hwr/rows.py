@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hwr.config import UserError
-from hwr.reading.read import Character, Reading
+from hwr.reading.result import Character, Reading
 from hwr.recognizer import Answer
 
 FORMULA = "=+-@"  # what a spreadsheet takes for the beginning of one

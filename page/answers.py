@@ -16,7 +16,7 @@ from hwr import Recognizer, UserError, personal
 from hwr.config import Alphabet
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, to_ink
-from hwr.reading.read import Reading
+from hwr.reading.result import Reading
 from hwr.recognizer import Answer
 from page import drawing
 from page.feedback import Feedback

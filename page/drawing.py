@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 
 from hwr.ink.picture import DRAFT_SIZE, MAX_SIDE, Gray, opened, reduced, shrink
-from hwr.reading.read import Character, Reading
+from hwr.reading.result import Character, Reading
 
 SMALL_SIDE = 640  # pixels of the picture of a drawing that boxes lie on
 LISTED = 3  # answers of each of several characters

@@ -19,7 +19,7 @@ from benchmarks.hostile.running import Case
 from hwr import Recognizer
 from hwr.ink.picture import MAX_PIXELS
 from hwr.ink.preprocess import fit
-from hwr.reading.read import Reading
+from hwr.reading.result import Reading
 
 MOST_MEMORY = 1280  # MiB for the largest picture that is read; WebP's decoder takes 1 GiB of it
 BLOCK = 2**20  # bytes

@@ -50,7 +50,7 @@ BUNDLED = ("mnist", "emnist", "unipen")  # what hwr/weights was trained on, for 
 DRAWN = "scribbles drawn at random and symbols of the Hershey fonts (A. V. Hershey, U. S. National Bureau of Standards)"
 SETTINGS = (
     *("data", "test", "init", "finetune", "teacher", "epochs", "batch_size", "optimizer", "lr"),
-    *("scheduler", "outliers", "strings", "mixup", "seed"),
+    *("scheduler", "outliers", "mixup", "seed"),
 )
 
 SPECIAL = re.compile(  # what Markdown or HTML would read: markup; underscores, but not inside of words; links; lists

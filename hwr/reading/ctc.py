@@ -7,14 +7,15 @@ row summing to 1; column 0 is the blank, column i + 1 is answer i.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
 
 BLANK = 0
 BEAM = 8  # texts that are kept from frame to frame
-LEAST = 1e-4  # answers less probable in a frame are not tried there
-SURE = 0.97  # where every frame's best class is at least as probable, the best path is taken as the best text
+LEAST = 1e-3  # answers less probable in a frame are not tried there ...
+TRIED = 6  # ... nor are more than so many
 TINY = 1e-30  # keeps logarithms finite
 
 Frames = NDArray[np.float64]
@@ -45,21 +46,19 @@ def best_path(frames: Frames) -> Text:
 
 
 def beam_search(
-    frames: Frames, width: int = BEAM, language: Callable[[Text, int], float] | None = None
+    frames: Frames, width: int = BEAM, language: Callable[[Text, int], float] | None = None, least: float = LEAST
 ) -> list[tuple[Text, float]]:
     """Return the likeliest texts and their log probabilities, best first, found by a prefix beam search.
 
     ``language`` gives the weighted log probability of an answer after a text; the result's scores then include it.
+    Answers less probable than ``least`` in a frame are not tried there.
     """
-    if language is None and (frames.max(axis=1) >= SURE).all():
-        text = best_path(frames)
-        return [(text, float(log_likelihood(frames, [text])[0]))]
     beams: dict[Text, tuple[float, float]] = {(): (1.0, 0.0)}  # probability that ends in a blank, and in an answer
     bonus: dict[Text, float] = {(): 0.0}
     scale = 0.0
     for row in frames:
         blank = float(row[BLANK])
-        likely = [(int(c), float(row[c])) for c in np.flatnonzero(row > LEAST) if c != BLANK]
+        likely = [(int(c), float(row[c])) for c in np.argsort(-row)[: TRIED + 1] if c != BLANK and row[c] > least]
         found: dict[Text, list[float]] = {}
         for text, (in_blank, in_answer) in beams.items():
             entry = found.setdefault(text, [0.0, 0.0])
@@ -72,7 +71,8 @@ def beam_search(
                     bonus[longer] = bonus[text] + (language(text, c) if language else 0.0)
                 more = found.setdefault(longer, [0.0, 0.0])
                 more[1] += p * (in_blank if text and text[-1] == c else in_blank + in_answer)
-        ranked = sorted(found, key=lambda t: sum(found[t]) * np.exp(bonus[t]), reverse=True)[:width]
+        scores = {text: (p[0] + p[1]) * exp(bonus[text]) for text, p in found.items()}
+        ranked = sorted(scores, key=scores.__getitem__, reverse=True)[:width]
         total = sum(sum(found[text]) for text in ranked) or 1.0
         scale += float(np.log(total))
         beams = {text: (found[text][0] / total, found[text][1] / total) for text in ranked}

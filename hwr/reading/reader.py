@@ -96,15 +96,17 @@ class LineReader:
     def _decoded(self, line: _Line, alphabet: LineAlphabet, k: int) -> TextLine:
         """The likeliest text of a line, and its words."""
         frames = ctc.fold(line.frames, alphabet.sums)
-        best = ctc.beam_search(frames)[0][0]
+        beams = ctc.beam_search(frames)
+        best = beams[0][0]
         text = alphabet.text(best)
         spans = ctc.align(frames, best) if best else []
         words = []
         for start, end in _words(text):
-            first = (spans[start - 2][1] + spans[start - 1][0]) // 2 if start > 1 else 0
-            last = (spans[end][1] + spans[end + 1][0]) // 2 + 1 if end + 1 < len(spans) else len(frames)
+            first = (spans[start - 1][1] + spans[start][0]) // 2 if start else 0
+            last = (spans[end - 1][1] + spans[end][0] + 1) // 2 if end < len(spans) else len(frames)
             inside = [(a - first, b - first) for a, b in spans[start:end]]
-            words.append(self._word(line, frames[first:last], best[start:end], inside, first, alphabet, k))
+            options = beams if end - start == len(best) else ctc.beam_search(frames[first:last])
+            words.append(self._word(line, frames[first:last], best[start:end], options, inside, first, alphabet, k))
         return _text_line(line, words)
 
     def _word(
@@ -112,14 +114,14 @@ class LineReader:
         line: _Line,
         frames: Frames,
         columns: ctc.Text,
+        options: Sequence[tuple[ctc.Text, float]],
         spans: Sequence[tuple[int, int]],
         first: int,
         alphabet: LineAlphabet,
         k: int,
     ) -> Word:
         """A word from its own frames, which begin ``first`` frames into the line."""
-        options = ctc.beam_search(frames)[:k]
-        likely = {alphabet.text(text): float(np.exp(score)) for text, score in options}
+        likely = {alphabet.text(text): float(np.exp(score)) for text, score in options[:k]}
         text = alphabet.text(columns)
         likely.setdefault(text, float(np.exp(ctc.log_likelihood(frames, [columns])[0])))
         likely = dict(sorted(likely.items(), key=lambda pair: -pair[1])[:k])
@@ -128,10 +130,10 @@ class LineReader:
         characters = tuple(
             Character(
                 _box(line, first + edges[i], first + edges[i + 1]),
-                {alphabet.answers[c - 1]: p for c, p in options.items()},
-                max(options.values()) >= self.config.sure,
+                {alphabet.answers[c - 1]: p for c, p in one.items()},
+                max(one.values()) >= self.config.sure,
             )
-            for i, options in enumerate(readings)
+            for i, one in enumerate(readings)
         )
         confidence = min(likely.get(text, 0.0), 1.0)
         box = _around([character.box for character in characters])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hwr.config import ModelConfig, UserError
+from hwr.config import ModelConfig
 from hwr.data import inkset as data
-from hwr.data import leakage, outliers, strings
-from hwr.data.sources import brings_test, read
+from hwr.data import leakage, outliers
+from hwr.data.sources import brings_test
 from hwr.training.options import TrainConfig
 
 STRANGE = 2000  # outliers to measure with
@@ -16,14 +15,10 @@ STRANGE = 2000  # outliers to measure with
 
 @dataclass(frozen=True)
 class Sets:
-    """What is learnt from, validated on and measured on; ``removed`` near-duplicates of each test set.
-
-    Epochs and averages are chosen by ``choice``: the validation data, and what strings of their writers are cut into.
-    """
+    """Data to learn from, to validate on and to measure on; ``removed`` counts near-duplicates of each test set."""
 
     train: data.InkSet
     val: data.InkSet | None
-    choice: data.InkSet | None
     tests: dict[str, data.InkSet]
     removed: dict[str, int]
     writers: dict[str, list[int]]  # held out, of each source that tells writers apart
@@ -62,30 +57,8 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
     learnt, held = [ink for ink, _ in split], [ink for _, ink in split if ink is not None]
     val = data.merge(held) if held else None
     writers = {ink.name: ink.writers() for ink in held if ink.of_writers.any()}
-    sets = Sets(data.merge(learnt), val, val, {ink.name: ink for ink in tests}, removed, writers)
-    sets = _with_outliers(sets, config, model) if config.outliers else sets
-    return _with_strings(sets, learnt, held, config, model) if config.strings else sets
-
-
-def _with_strings(
-    sets: Sets, learnt: Sequence[data.InkSet], held: Sequence[data.InkSet], config: TrainConfig, model: ModelConfig
-) -> Sets:
-    """What strings of the pools' writers are cut into, to learn from and to choose by. A pool is of each --data."""
-    hands = [i for i, ink in enumerate(learnt) if ink.drawn and ink.of_writers.any()]
-    if not hands:
-        raise UserError(f"--strings needs pen trajectories of known writers: none of --data {config.data} has them")
-    sources = [(i, read(config.data[i], "train", config.data_dir)) for i in hands]
-
-    def cuts(pools: Sequence[data.InkSet], samples: float) -> data.InkSet:
-        each = samples / len(sources)
-        return data.merge([strings.cut(one, pools[i].writers(), each, config.seed, model) for i, one in sources])
-
-    wanted = config.strings * sum(ink.drawn_per_epoch for ink in learnt)
-    more = cuts(learnt, strings.FRESH * wanted)
-    sets = replace(sets, train=data.merge([sets.train, more.weighted(wanted / len(more))]))
-    if sets.val is None:
-        return sets
-    return replace(sets, choice=data.merge([sets.val, cuts(held, config.strings * len(sets.val))]))
+    sets = Sets(data.merge(learnt), val, {ink.name: ink for ink in tests}, removed, writers)
+    return _with_outliers(sets, config, model) if config.outliers else sets
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:

@@ -34,9 +34,6 @@ class DataOptions:
     """Find the ink, crop and centre it. --no-ink for plain pictures, such as SVHN, CIFAR-10 and photos."""
     outliers: float = 0.0
     """Pictures of no character to learn to reject, as a share of the training data."""
-    strings: float = 0.0
-    """Characters cut out of strings, and wrong cuts to learn to reject, as a share of the training data. Strings are
-    composed of the pen trajectories of writers that are known."""
     case_prior: float = 0.0
     """Letters of unknown case: 0 leaves the case to the network, 1 teaches how often capitals are in EMNIST."""
     weights: tuple[float, ...] = ()

@@ -131,13 +131,13 @@ LEAST = {
     "grad_clip": 0,
 }
 OF_CHARACTERS = (  # flags that change nothing where lines are learnt
-    *("test", "dedupe", "pens", "ink", "outliers", "strings", "case_prior", "weights", "balance", "keep_labels"),
+    *("test", "dedupe", "pens", "ink", "outliers", "case_prior", "weights", "balance", "keep_labels"),
     *("architecture", "image_size", "finetune", "layer_decay", "average", "teacher", "distill", "case_trust"),
     *("small_size", "small_share", "smoothing", "drop_path", "mixup", "cutmix", "degrees", "shear", "scale", "shift"),
     *("elastic", "stroke", "blur", "gain", "occlusion", "remnant", "compile"),
 )
 SHARES = (
-    *("outliers", "strings", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
+    *("outliers", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
     *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion", "remnant"),
 )
 

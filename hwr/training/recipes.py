@@ -40,7 +40,6 @@ REFINE = HANDWRITING | {  # after it, from its result, which also teaches
     "lr": 8e-4,
     # Milder than from scratch, as in the run that made the bundled weights; it was not tried apart from its teachers.
     "outliers": 0.05,
-    "strings": 0.25,
     "mixup": 0.0,
     "elastic": 0.03,
     "occlusion": 0.08,
