@@ -12,9 +12,16 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+
+if missing := [name for name in ("torch", "torchvision", "timm", "accelerate") if find_spec(name) is None]:
+    install = "pip install -r requirements.txt -r requirements-train.txt"
+    print(f"train.py: {missing[0]} is not installed: {install}", file=sys.stderr)
+    sys.exit(2)
+
 import torch
 from accelerate import Accelerator
 

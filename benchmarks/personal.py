@@ -117,9 +117,8 @@ def reader(recognizer: Recognizer) -> Reader:
 
     def read(ink: data.InkSet) -> NDArray[np.bool_]:
         labels = recognizer.config.labels
-        features = [recognizer.features(ink.images[i : i + 256]) for i in range(0, len(ink), 256)]
-        with torch.inference_mode():
-            logits = recognizer.head(torch.cat(features))
+        found = recognizer.outputs(ink.images)
+        logits = torch.from_numpy(found.logits if recognizer.head is None else recognizer.head(*found))
         known = tuple(dict.fromkeys((*labels, *ink.classes())))  # a class that it does not know is read wrong
         allowed = ink.membership(known)[ink.labels, : len(labels)]
         return _right(logits, allowed, labels)

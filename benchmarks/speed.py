@@ -9,6 +9,7 @@ runs it, which is how `Recognizer` asks it. All are timed in turn, in one run, s
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ from hwr.data import sources
 from hwr.hub import transfer as hub
 from hwr.ink import strokes
 from hwr.ink.picture import Gray
-from hwr.ink.preprocess import to_tensor
-from hwr.model import engine, store
-from hwr.model.resnet import features_of
+from hwr.ink.preprocess import to_input
+from hwr.model import store
+from hwr.model.resnet import fused
 from hwr.recognizer import BATCH
 
 SEVEN = [np.array([(60, 70), (190, 70), (110, 220)])]
@@ -79,8 +80,11 @@ def main(options: Options) -> None:
 
 def networks_of(recognizer: Recognizer, plain: torch.nn.Module) -> dict[str, Network]:
     """The ways to ask a network: normalised pixels (N, 1, S, S) to logits (N, C)."""
-    fastest = engine.best(features_of(recognizer.model), recognizer.head)
-    return {PLAIN: plain, FUSED: recognizer.model, ENGINE: fastest.logits}
+
+    def by_onnx_runtime(pixels: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(recognizer.network(pixels.numpy()).logits)
+
+    return {PLAIN: plain, FUSED: fused(copy.deepcopy(plain)), ENGINE: by_onnx_runtime}
 
 
 def one_sketch(recognizer: Recognizer, networks: Mapping[str, Network], n: int) -> dict[str, float]:
@@ -95,7 +99,7 @@ def one_sketch(recognizer: Recognizer, networks: Mapping[str, Network], n: int) 
 def batches(recognizer: Recognizer, networks: Mapping[str, Network], pictures: list[Gray], n: int) -> dict[str, float]:
     """Pictures a second, medians."""
     seen = [one for one in map(recognizer.see, pictures) if one is not None]
-    x = to_tensor(np.stack(seen), recognizer.config)
+    x = torch.from_numpy(to_input(np.stack(seen), recognizer.config))
     calls: dict[str, Callable[[], object]] = {name: partial(forward, network, x) for name, network in networks.items()}
     with torch.inference_mode():
         found = in_turn(calls | {WHOLE: lambda: recognizer.probabilities(pictures)}, n, warm_up=1)

@@ -19,7 +19,7 @@ from hwr import cli
 from hwr import predict as batch
 from hwr.config import Alphabet
 from hwr.evaluation.corruptions import LIMIT
-from hwr.export import export
+from hwr.export import Format
 from hwr.files import write_atomically
 from hwr.hub import space
 from hwr.hub import transfer as hub
@@ -130,15 +130,17 @@ class Export:
 
     folder: tyro.conf.Positional[Path] = store.BUNDLED
     """A model directory. Default: the bundled model."""
-    format: export.Format = "onnx"
+    format: Format = "onnx"
     """onnx; int8: ONNX of 8-bit integers; torch: a program of torch.export; litert: TFLite."""
     out: Path | None = None
-    """File to write. Default: in the directory, such as model.onnx, or model.raw.onnx with --raw."""
+    """File to write. Default: in the directory, such as model.standalone.onnx; model.raw.standalone.onnx with --raw."""
     raw: bool = False
     """Take uint8 pictures and give probabilities: the normalisation is inside."""
 
     def run(self) -> None:
         """Export, and say how well it agrees."""
+        from hwr.export import export  # PyTorch is for this command alone
+
         untouched = hub.is_described(self.folder)
         found = export.write(self.folder, self.format, self.raw, self.out)
         if untouched:  # a card that somebody worked on stays as it is

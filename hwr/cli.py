@@ -19,6 +19,8 @@ from hwr.config import UserError
 Options = TypeVar("Options")
 Recipes = Mapping[str, Mapping[str, Any]]
 
+TRAINING = ("accelerate", "matplotlib", "onnx", "onnx_ir", "onnxscript", "scipy", "timm", "torch", "torchvision")
+INSTALL = "pip install -r requirements.txt -r requirements-train.txt"
 LONGEST = 1000  # characters of a message
 FRAME, RULE = "│ ", set("─- ")  # what tyro puts around its messages, and between their parts
 
@@ -42,6 +44,11 @@ def run(
     except UserError as error:
         print(f"{program}: {_shortened(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except ModuleNotFoundError as error:
+        if error.name not in TRAINING:
+            raise
+        print(f"{program}: {error.name} is not installed: {INSTALL}", file=sys.stderr)
+        sys.exit(UserError.exit_status)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as shells count

@@ -48,6 +48,7 @@ class ModelConfig:
     temperature: float = 1.0
     rejection_threshold: float = 0.0
     sha256: str = ""  # of model.safetensors
+    graph_sha256: str = ""  # of model.onnx; empty if there is none
 
     def alphabets(self) -> dict[str, tuple[tuple[str, tuple[int, ...]], ...]]:
         """The alphabets these labels allow: name -> ((answer, indices of the classes summed into it), ...)."""

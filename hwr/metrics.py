@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch.nn import functional as F
@@ -49,14 +48,6 @@ def reshared(probabilities: torch.Tensor, allowed: torch.Tensor, prior: torch.Te
 
 def _uniform(logits: torch.Tensor) -> torch.Tensor:
     return F.log_softmax(logits, 1).mean(1)
-
-
-def sums(entries: Sequence[tuple[str, Sequence[int]]], classes: int) -> torch.Tensor:
-    """bool (classes, answers): which classes are summed into which answer, of ``ModelConfig.alphabets``' entries."""
-    found = torch.zeros(classes, len(entries), dtype=torch.bool)
-    for column, (_, members) in enumerate(entries):
-        found[list(members), column] = True
-    return found
 
 
 def hits(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:

@@ -8,17 +8,18 @@ that they are answered as taught. Both are convex problems, solved by L-BFGS on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from hwr import labels as naming
 from hwr.config import OTHER, ModelConfig, UserError
-from hwr.recognizer import BATCH, Recognizer
+from hwr.probabilities import log_sum_exp, softmax
+from hwr.recognizer import Head, Recognizer
 
 STIFFNESS = 0.2  # of the linear change: half of it times the change's square is added to the samples' cross entropy
 YIELDING = 0.01  # the same for the memory, which may do what is asked of it
@@ -28,8 +29,11 @@ WELCOME = 2.0  # nats by which a new class is likelier than OTHER, which the mod
 TRUST = 24.0  # nats off the odds of OTHER where a picture equals a taught one
 REACH = 20.0  # sharpness of that kernel: as far as the same hand strays when it draws the same again
 STEPS = 60  # of L-BFGS at most
+HISTORY = 10  # steps from which L-BFGS estimates the curvature
+FLAT = 1e-6  # largest slope at which the minimum is reached
 
 Gray = NDArray[np.uint8]
+Floats = NDArray[np.floating[Any]]
 Sample = tuple[Gray, str]
 
 
@@ -47,11 +51,9 @@ def adapted(recognizer: Recognizer, samples: Sequence[Sample]) -> Recognizer:
         return recognizer.with_head(recognizer.head, recognizer.config)
     pictures, names = np.stack([seen for seen, _ in distinct]), [name for _, name in distinct]
     config = replace(recognizer.config, labels=tuple(dict.fromkeys((*recognizer.config.labels, *names))))
-    taught = torch.tensor([config.labels.index(name) for name in names])
-    with torch.inference_mode(False), torch.enable_grad():
-        features = [recognizer.features(pictures[i : i + BATCH]) for i in range(0, len(names), BATCH)]
-        head = PersonalHead(recognizer.head, recognizer.config, len(config.labels))
-        return recognizer.with_head(head.learn(torch.cat(features).clone(), taught), config)
+    taught = np.array([config.labels.index(name) for name in names])
+    head = PersonalHead(recognizer.head, recognizer.config, len(config.labels))
+    return recognizer.with_head(head.learn(*recognizer.outputs(pictures), taught), config)
 
 
 def _checked(seen: Gray, label: str, config: ModelConfig) -> str:
@@ -62,61 +64,59 @@ def _checked(seen: Gray, label: str, config: ModelConfig) -> str:
     return label if label in config.labels and label != OTHER else naming.checked(label)
 
 
-class PersonalHead(torch.nn.Module):
-    """Features (N, D) to logits (N, C): everybody's ``general`` classifier, and what one visitor changes of it.
+class PersonalHead:
+    """Features (N, D) and the network's logits to logits (N, C): a ``general`` head, and what one visitor changes.
 
     What is no character is rejected as before: the odds of OTHER change only close to what was taught.
     """
 
-    change: torch.Tensor  # (D, C): calibrated logits that each feature adds
-    kept: torch.Tensor  # (M, D): normalised features of the memory, in 16 bits
-    pull: torch.Tensor  # (M, C): calibrated logits that being like one of them adds
+    change: Floats  # (D, C): calibrated logits that each feature adds
+    kept: NDArray[np.float16]  # (M, D): normalised features of the memory
+    pull: Floats  # (M, C): calibrated logits that being like one of them adds
 
-    def __init__(self, general: torch.nn.Module, config: ModelConfig, classes: int) -> None:
-        super().__init__()
+    def __init__(self, general: Head | None, config: ModelConfig, classes: int) -> None:
         self.general = general
         self.other = config.labels.index(OTHER) if OTHER in config.labels else None
         self.temperature = config.temperature
         self.known = len(config.labels)
         self.new = classes - self.known
-        for name in ("change", "kept", "pull"):
-            self.register_buffer(name, torch.zeros(0))
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits before the temperature, float32 (N, C); the classes of the general classifier come first."""
-        start, odds = self._general(features)
+    def __call__(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits before the temperature, float32 (N, C); the classes of the general head come first."""
+        start, odds = self._general(features, logits)
         cosines = self._cosines(features)
-        logits = start + features.float() @ self.change + kernel(cosines, SHARPNESS) @ self.pull
+        found = start + features @ self.change + kernel(cosines, SHARPNESS) @ self.pull
         if self.other is not None:
-            trust = TRUST * kernel(cosines.amax(1), REACH)
-            logits[:, self.other] = logits.logsumexp(1) + odds - trust
-        return self.temperature * logits
+            trust = TRUST * kernel(cosines.max(axis=1), REACH)
+            found[:, self.other] = log_sum_exp(found) + odds - trust
+        return np.asarray(self.temperature * found, np.float32)
 
-    def learn(self, features: torch.Tensor, taught: torch.Tensor) -> PersonalHead:
-        """Learn that features (N, D) are of the classes ``taught``, int64 (N,); returns itself."""
-        features, taught = features.float(), taught.to(features.device)
-        start, odds = self._general(features)
-        scale = features.square().sum(1).mean().sqrt().clamp_min(1e-6)
+    def learn(
+        self, features: NDArray[np.float32], logits: NDArray[np.float32], taught: NDArray[np.int64]
+    ) -> PersonalHead:
+        """Learn that features (N, D), and what the network made of them, are of the classes ``taught``, (N,)."""
+        start, odds = self._general(features, logits)
+        scale = max(float(np.sqrt(np.square(features).sum(axis=1).mean())), 1e-6)
         weights, handicap = self._trusted(start, taught)
-        self.change = fit(features / scale, start + handicap, taught, weights, STIFFNESS) / scale
+        self.change = (fit(features / scale, start + handicap, taught, weights, STIFFNESS) / scale).astype(np.float32)
         start = start + features @ self.change
-        doubt = F.cross_entropy(start, taught, reduction="none") + F.softplus(odds)
-        least = doubt.argsort(descending=True, stable=True)[:REMEMBERED]
+        doubt = log_sum_exp(start) - start[np.arange(len(taught)), taught] + np.logaddexp(0, odds)
+        least = np.argsort(-doubt, kind="stable")[:REMEMBERED]
         self._remember(features[least], start[least], taught[least])
         return self
 
-    @torch.no_grad()
-    def _general(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _general(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats]:
         """Before anything was learnt: calibrated logits among characters (N, C), and the log odds of OTHER, (N,)."""
-        logits: torch.Tensor = self.general(features).float() / self.temperature
+        found = (logits if self.general is None else self.general(features, logits)) / np.float32(self.temperature)
         if self.other is None:
-            return torch.cat([logits, logits.mean(1, keepdim=True).expand(-1, self.new)], 1), logits.new_zeros(1)
-        other = logits[:, self.other].clone()
-        logits = logits.index_fill(1, torch.tensor(self.other, device=logits.device), -torch.inf)
-        new = (other + WELCOME)[:, None].expand(-1, self.new)
-        return torch.cat([logits, new], 1), other - logits.logsumexp(1)
+            new = np.repeat(found.mean(axis=1, keepdims=True), self.new, axis=1)
+            return np.concatenate([found, new], axis=1), np.zeros(len(found), np.float32)
+        other = found[:, self.other].copy()
+        found[:, self.other] = -np.inf
+        new = np.repeat(other[:, None] + np.float32(WELCOME), self.new, axis=1)
+        return np.concatenate([found, new], axis=1), other - log_sum_exp(found)
 
-    def _trusted(self, start: torch.Tensor, taught: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _trusted(self, start: Floats, taught: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """What each sample counts, (N,), and what is added to the logits of each class while learning, (C,).
 
         Both are as much as the share of the samples that was right already. A visitor who teaches nothing but mistakes
@@ -124,45 +124,87 @@ class PersonalHead(torch.nn.Module):
         among them does not mean that none will come. New classes are taken at their word, as nothing is known of them.
         """
         old = taught < self.known
-        share = ((start[:, : self.known].argmax(1) == taught).sum() + 1) / (old.sum() + 1)
-        absent = torch.bincount(taught, minlength=start.shape[1]) == 0
-        return torch.where(old, share, torch.ones_like(share)), absent * share.log()
+        share = ((start[:, : self.known].argmax(axis=1) == taught).sum() + 1) / (old.sum() + 1)
+        absent = np.bincount(taught, minlength=start.shape[1]) == 0
+        return np.where(old, share, 1.0), absent * np.log(share)
 
-    def _remember(self, features: torch.Tensor, start: torch.Tensor, taught: torch.Tensor) -> None:
+    def _remember(self, features: Floats, start: Floats, taught: NDArray[np.int64]) -> None:
         """Keep samples (M, D), and how far each pulls what is like it towards which class, (M, C)."""
-        self.kept = F.normalize(features, dim=1).half()
+        self.kept = _normalised(features).astype(np.float16)
         # Of a kernel K = L L', the logits K a with the penalty a'K a are those of the features L.
-        near = kernel(self._cosines(features), SHARPNESS).double()
-        root = torch.linalg.cholesky(near + 1e-3 * torch.eye(len(near), device=near.device))  # 16 bits are not exact
-        found = fit(root.float(), start, taught, torch.ones(len(near), device=near.device), YIELDING)
-        self.pull = torch.linalg.solve_triangular(root.mT, found.double(), upper=True).float()
+        near = kernel(self._cosines(features).astype(np.float64), SHARPNESS)
+        root = np.linalg.cholesky(near + 1e-3 * np.eye(len(near)))  # 16 bits are not exact
+        found = fit(root, start, taught, np.ones(len(near)), YIELDING)
+        self.pull = np.linalg.solve(root.T, found).astype(np.float32)
 
-    def _cosines(self, features: torch.Tensor) -> torch.Tensor:
+    def _cosines(self, features: Floats) -> Floats:
         """Between features (N, D) and the M that are kept, (N, M)."""
-        return F.normalize(features.float(), dim=1) @ self.kept.float().T
+        return np.asarray(_normalised(features) @ self.kept.astype(np.float32).T)
 
 
-def kernel(cosines: torch.Tensor, sharpness: float) -> torch.Tensor:
+def _normalised(features: Floats) -> Floats:
+    """Rows of length 1."""
+    return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
+
+
+def kernel(cosines: Floats, sharpness: float) -> Floats:
     """How alike features are, 1 where they are equal, by their cosines."""
-    return torch.exp(sharpness * (cosines - 1))
+    return np.asarray(np.exp(sharpness * (cosines - 1)))
 
 
-def fit(
-    features: torch.Tensor, start: torch.Tensor, taught: torch.Tensor, weights: torch.Tensor, stiffness: float
-) -> torch.Tensor:
-    """The V, (D, C), for which logits ``start + features @ V`` have the least weighted cross entropy plus penalty.
+def fit(features: Floats, start: Floats, taught: NDArray[np.int64], weights: Floats, stiffness: float) -> Floats:
+    """The V, float64 (D, C), for which logits ``start + features @ V`` have the least weighted cross entropy plus
+    penalty.
 
     The penalty is ``stiffness / 2`` times the sum of squares; the problem is convex, so that there is one answer.
     """
-    found = torch.zeros(features.shape[1], start.shape[1], device=features.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([found], max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+    rows = np.arange(len(taught))
+    features, start = features.astype(np.float64), start.astype(np.float64)
 
-    def closure() -> float:
-        optimizer.zero_grad()
-        losses = weights * F.cross_entropy(start + features @ found, taught, reduction="none")
-        loss = losses.sum() + stiffness / 2 * found.square().sum()
-        loss.backward()
-        return float(loss.detach())
+    def loss(found: Floats) -> tuple[float, Floats]:
+        logits = start + features @ found
+        losses = weights * (log_sum_exp(logits) - logits[rows, taught])
+        slopes = softmax(logits)
+        slopes[rows, taught] -= 1
+        value = losses.sum() + stiffness / 2 * np.square(found).sum()
+        return float(value), features.T @ (weights[:, None] * slopes) + stiffness * found
 
-    optimizer.step(closure)
-    return found.detach()
+    return minimum(loss, np.zeros((features.shape[1], start.shape[1])))
+
+
+def minimum(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
+    """Where a convex function, given with its gradient, is least: L-BFGS (Liu and Nocedal 1989) with backtracking."""
+    here, (value, slope) = start, loss(start)
+    past = deque[tuple[Floats, Floats]](maxlen=HISTORY)
+    for _ in range(STEPS):
+        if np.abs(slope).max() < FLAT:
+            break
+        direction = -_by_curvature(slope, past)
+        length = 1.0 if past else min(1.0, 1 / float(np.abs(slope).sum()))
+        fall = float((slope * direction).sum())
+        while True:
+            there = here + length * direction
+            found, steep = loss(there)
+            if found <= value + 1e-4 * length * fall or length < 1e-9:
+                break
+            length /= 2
+        if float(((there - here) * (steep - slope)).sum()) <= 0:  # no closer, as numbers go
+            break
+        past.append((there - here, steep - slope))
+        here, value, slope = there, found, steep
+    return here
+
+
+def _by_curvature(slope: Floats, past: deque[tuple[Floats, Floats]]) -> Floats:
+    """The gradient times the inverse of the Hessian, as steps and changes of the gradient tell it: two loops."""
+    found, shares = slope, []
+    for step, change in reversed(past):
+        share = float((step * found).sum() / (step * change).sum())
+        shares.append(share)
+        found = found - share * change
+    if past:
+        step, change = past[-1]
+        found = found * float((step * change).sum() / np.square(change).sum())
+    for (step, change), share in zip(past, reversed(shares), strict=True):
+        found = found + step * (share - float((change * found).sum() / (step * change).sum()))
+    return found

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from hwr import metrics, saliency
+from hwr import probabilities, saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.hub import transfer as hub
 from hwr.ink.picture import Gray
-from hwr.ink.preprocess import fit, to_ink, to_tensor
-from hwr.model import engine, store
-from hwr.model.resnet import features_of, fused
+from hwr.ink.preprocess import fit, to_ink, to_input
+from hwr.model import network as networks
+from hwr.model.network import Network
 from hwr.model.store import Found
 from hwr.reading.reader import LineReader
 from hwr.reading.result import Reading
 
-BATCH = 256  # pictures a forward pass; more is not faster on a CPU and takes memory
-PART = 16  # pictures that a thread is given at once: handing over a small one takes a sixth of the time that it takes
-SMALL = 2**12  # numbers of a picture: of smaller ones threads take longer to take turns than to prepare them
+BATCH = 256  # pictures to give at once: more is not faster, and takes memory
+FEW = 8  # pictures that one thread is done with before another has begun
+PART = 64  # pictures that a thread prepares and asks the network about in one pass
 
-
-Logits = NDArray[np.float32]  # calibrated; NumPy's, since what is left to do to one row takes it half of torch's time
+Floats = NDArray[np.float32]
+Logits = NDArray[np.float32]  # calibrated
+Head = Callable[[Floats, Floats], Floats]  # features (N, D) and the network's logits (N, C) -> other logits (N, C')
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -40,12 +40,12 @@ class Answer(NamedTuple):
 
 
 class _Alphabet(NamedTuple):
-    """What may be answered: names (A,), which classes are summed into each, 0 or 1, float32 (C, A), and which into
-    none, bool (C,).
+    """What may be answered: names (A,), which classes are summed into each, bool (C, A), and which into none,
+    bool (C,).
     """
 
     labels: tuple[str, ...]
-    sums: torch.Tensor
+    sums: NDArray[np.bool_]
     outside: NDArray[np.bool_]
 
 
@@ -57,21 +57,13 @@ class Recognizer:
     Pictures that cannot be read raise ``hwr.UserError``, a ValueError.
     """
 
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        config: ModelConfig,
-        source: str = "",
-        stale: str = "",
-    ) -> None:
-        self.model = model.eval()
-        self.head: torch.nn.Module = cast(Any, model).get_classifier()  # a method of timm's modules
+    def __init__(self, network: Network, config: ModelConfig, source: str = "", stale: str = "") -> None:
+        self.network = network
+        self.head: Head | None = None  # what turns features into logits, where that is not the network's own
         self.source = source
         self.stale = stale
         self._found: Found | None = None  # where the line reader is
         self._reader: LineReader | None = None
-        self._network = engine.best(features_of(model), self.head)
-        self._device = next(model.parameters()).device
         self._know(config)
 
     def _know(self, config: ModelConfig) -> None:
@@ -80,9 +72,10 @@ class Recognizer:
         self._other = config.labels.index(OTHER) if OTHER in config.labels else None
         self._alphabets = {}
         for name, entries in config.alphabets().items():
-            sums = metrics.sums(entries, len(config.labels))
-            labels = tuple(answer for answer, _ in entries)
-            self._alphabets[name] = _Alphabet(labels, sums.float(), ~sums.any(1).numpy())
+            sums = probabilities.sums(entries, len(config.labels))
+            self._alphabets[name] = _Alphabet(
+                tuple(answer for answer, _ in entries), sums, np.asarray(~sums.any(axis=1))
+            )
 
     @classmethod
     def from_pretrained(
@@ -93,11 +86,12 @@ class Recognizer:
         ``revision`` is a branch, a tag or a commit. ``source`` of the result says what was loaded, of the Hub with
         the commit; ``stale`` why it is a copy kept here from before, if the Hub could not be asked. Raises UserError
         if there is no such model, or if it is damaged, and UnavailableError, which is one, if it is on the Hub, no
-        copy is kept here and the Hub cannot be reached.
+        copy is kept here and the Hub cannot be reached. PyTorch is needed only for a ``device`` other than "cpu", and
+        for a model without a graph that ONNX Runtime may run.
         """
         found = hub.find(source, revision)
-        model, config = store.load(found.folder)
-        recognizer = cls(fused(model).to(device), config, found.name, found.stale)
+        network, config = networks.load(found.folder, device)
+        recognizer = cls(network, config, found.name, found.stale)
         recognizer._found = found
         return recognizer
 
@@ -112,7 +106,7 @@ class Recognizer:
 
     def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
         """The k likeliest answers and their probabilities, best first; {} for a blank picture."""
-        _, logits = self._asked([self.see(image)])
+        _, logits = self._asked([self.see(image)], self._logits)
         return next(iter(self._likeliest(logits, k, alphabet)), {})
 
     def is_confident(self, image: Any) -> bool:
@@ -137,11 +131,10 @@ class Recognizer:
         """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
         return fit(image, self.config)
 
-    def with_head(self, head: torch.nn.Module, config: ModelConfig) -> Recognizer:
-        """The same network with another classifier, (N, D) to logits (N, C), of the classes that ``config`` names."""
+    def with_head(self, head: Head | None, config: ModelConfig) -> Recognizer:
+        """The same network with another head, of the classes that ``config`` names; None is the network's own."""
         other = copy(self)
-        other.head = head.eval()
-        other._network = self._network.with_head(other.head)
+        other.head = head
         other._know(config)
         return other
 
@@ -187,10 +180,10 @@ class Recognizer:
     def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
         """``answer`` of each picture, in one forward pass: give it a batch, not a library."""
         found = [Answer({}, False)] * len(seen)
-        written, logits = self._asked(seen)
+        written, logits = self._asked(seen, self._batched)
         likeliest, confident = self._likeliest(logits, k, alphabet), self._confident(logits).tolist()
-        for i, probabilities, sure in zip(written, likeliest, confident, strict=True):
-            found[i] = Answer(probabilities, sure)
+        for i, shares, sure in zip(written, likeliest, confident, strict=True):
+            found[i] = Answer(shares, sure)
         return found
 
     def _likeliest(self, logits: Logits, k: int, alphabet: Alphabet) -> list[dict[str, float]]:
@@ -210,73 +203,77 @@ class Recognizer:
             raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
 
     def _each(self, images: Any, blank: Any, ask: Callable[[Logits], NDArray[Any]]) -> NDArray[Any]:
-        """What ``ask`` makes of the logits of every picture, in batches; ``blank`` where nothing is written."""
+        """What ``ask`` makes of the logits of every picture; ``blank`` where nothing is written."""
         _require_several(images)
-        result = np.stack([blank] * len(images)) if len(images) else np.zeros((0, *np.shape(blank)), blank.dtype)
-        with ThreadPoolExecutor() as pool:
-            coming = self._seeing(pool, images[:BATCH])
-            for start in range(0, len(images), BATCH):
-                seen = list(chain.from_iterable(coming))
-                coming = self._seeing(pool, images[start + BATCH : start + 2 * BATCH])  # while the network works
-                written, logits = self._asked(seen)
-                result[start + np.array(written, np.int64)] = ask(logits)
-        return result
 
-    def _seeing(self, pool: ThreadPoolExecutor, images: Any) -> Iterator[list[Gray | None]]:
-        """``see`` of a batch, in parts: begun at once, or of small pictures when they are asked for."""
-        parts = [images[i : i + PART] for i in range(0, len(images), PART)]
-        small = all(isinstance(image, np.ndarray) and image.size <= SMALL for image in images)
-        return (map if small else pool.map)(self._see_all, parts)
+        def answered(part: Any) -> NDArray[Any]:
+            found = np.stack([blank] * len(part))
+            written, logits = self._asked([self.see(image) for image in part], self._logits)
+            found[np.array(written, np.int64)] = ask(logits)
+            return found
 
-    def _see_all(self, images: Sequence[Any]) -> list[Gray | None]:
-        return [self.see(image) for image in images]
+        if not len(images):
+            return np.zeros((0, *np.shape(blank)), blank.dtype)
+        return np.concatenate(_in_parts(answered, images))
 
-    def _asked(self, seen: Sequence[Gray | None]) -> tuple[list[int], Logits]:
+    def _asked(self, seen: Sequence[Gray | None], ask: Callable[[Gray], Logits]) -> tuple[list[int], Logits]:
         """Which pictures are not blank, and the logits of those, (N, C)."""
         written = [i for i, one in enumerate(seen) if one is not None]
         if not written:
             return written, np.zeros((0, len(self.config.labels)), np.float32)
-        return written, self._logits(np.array([one for one in seen if one is not None]))
+        return written, ask(np.array([one for one in seen if one is not None]))
 
     def _confident(self, logits: Logits) -> NDArray[np.bool_]:
         """bool (N,) of calibrated logits."""
         return self._sureness(logits) >= self.config.rejection_threshold
 
-    def _sureness(self, logits: Logits) -> NDArray[np.float32]:
-        """`metrics.confidence` of calibrated logits, (N,)."""
-        sure: NDArray[np.float32] = metrics.confidence(torch.from_numpy(logits), self._other).numpy()
-        return sure
+    def _sureness(self, logits: Logits) -> Floats:
+        """`probabilities.confidence` of calibrated logits, (N,)."""
+        return probabilities.confidence(logits, self._other)
 
-    def _among(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
+    def _among(self, logits: Logits, alphabet: str) -> Floats:
         """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
-        classes = torch.from_numpy(self._classes(logits, alphabet))
-        # Not by NumPy, whose threads go on asking for work, so that the network gets a third less done.
-        found: NDArray[np.float32] = (classes @ self._alphabet(alphabet).sums).numpy()
-        return found
+        # Not by @, whose threads go on asking for work, so that the network gets a third less done.
+        return np.einsum("nc,ca->na", self._classes(logits, alphabet), self._alphabet(alphabet).sums)
 
     def _classes(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, C): softmax over the classes of the alphabet, 0 for others."""
-        inside = np.where(self._alphabet(alphabet).outside, np.float32(-np.inf), logits)
-        odds = np.exp(inside - inside.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+        return np.asarray(
+            probabilities.softmax(np.where(self._alphabet(alphabet).outside, np.float32(-np.inf), logits))
+        )
 
     def _batched(self, seen: Gray) -> Logits:
-        """``_logits`` of as many pictures as there are, in batches."""
-        return np.concatenate([self._logits(seen[start : start + BATCH]) for start in range(0, len(seen), BATCH)])
+        """``_logits`` of as many pictures as there are, in parts."""
+        return np.concatenate(_in_parts(self._logits, seen))
 
-    @torch.inference_mode()
-    def features(self, seen: Gray) -> torch.Tensor:
-        """What the network makes of pictures (N, S, S) before it classifies them: float32 (N, D) on its device."""
-        return self._network.features(self._given(seen))
+    def outputs(self, seen: Gray) -> networks.Outputs:
+        """What the network itself makes of pictures (N, S, S) as ``see`` gives them: its features, and its logits."""
+        found = _in_parts(lambda part: self.network(to_input(part, self.config)), seen)
+        return networks.Outputs(*map(np.concatenate, zip(*found, strict=True)))
 
     def _logits(self, seen: Gray) -> Logits:
         """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C)."""
-        logits = self._network.logits(self._given(seen))
-        return np.asarray(logits.float().cpu().numpy() / np.float32(self.config.temperature))
+        features, logits = self.network(to_input(seen, self.config))
+        if self.head is not None:
+            logits = self.head(features, logits)
+        return np.asarray(logits / np.float32(self.config.temperature))
 
-    def _given(self, seen: Gray) -> torch.Tensor:
-        """Pictures (N, S, S) as the network takes them."""
-        return to_tensor(seen, self.config).to(self._device)
+
+def threads() -> int:
+    """How many cores this process may use; OMP_NUM_THREADS, where it is set, is the most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(most)) if most.isdecimal() and int(most) else cores
+
+
+def _in_parts(work: Callable[[Any], T], items: Any) -> list[T]:
+    """``work`` on one part of the items after the other, of PART at most, on all cores if there are several."""
+    size = min(PART, -(-len(items) // threads()))
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    if len(items) < FEW or threads() == 1:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(threads(), "hwr") as pool:
+        return list(pool.map(work, parts))
 
 
 def _require_positive(k: int) -> None:

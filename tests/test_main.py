@@ -71,7 +71,7 @@ def test_export_writes_a_graph_and_the_card_mentions_it(tmp_path: Path) -> None:
     done = run("export", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert "100.00% of 1,000 pictures" in done.stdout
-    assert "model.onnx" in (folder / store.CARD).read_text()
+    assert "model.standalone.onnx" in (folder / store.CARD).read_text()
     (folder / store.CARD).write_text("my own words")
     done = run("export", folder, "--raw", "--format", "int8")
     assert (done.returncode, done.stderr) == (0, "")

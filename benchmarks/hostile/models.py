@@ -19,6 +19,7 @@ from benchmarks.hostile.running import Case
 from hwr import Recognizer
 from hwr.config import DIGITS, ModelConfig, is_label
 from hwr.model import store, verify
+from hwr.model.network import by_pytorch
 from hwr.model.resnet import build
 
 TINY = ModelConfig(DIGITS, image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
@@ -86,7 +87,7 @@ def _case(folder: Path, kind: str, what: str, config: bytes, weights: bytes, who
         if whole:
             (folder / verify.WEIGHTS).write_bytes(weights)
             found, settings = store.load(folder)
-            check_answer(Recognizer(found, settings).top_k(SKETCH))
+            check_answer(Recognizer(by_pytorch(found), settings).top_k(SKETCH))
         assert all(is_label(label) for label in described.labels), "labels that are none"
 
     return Case(kind, what, ask)

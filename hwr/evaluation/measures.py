@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwr import metrics
+from hwr import metrics, probabilities
 from hwr.config import OTHER, ModelConfig
 
 MISTAKES = 60  # the worst, on one sheet
@@ -52,7 +52,7 @@ def by_alphabet(logits: torch.Tensor, allowed: torch.Tensor, config: ModelConfig
     """``summary`` of each alphabet that the model has, on those pictures of a set that belong to it."""
     found = {}
     for name, entries in config.alphabets().items():
-        sums = metrics.sums(entries, len(config.labels))
+        sums = torch.from_numpy(probabilities.sums(entries, len(config.labels)))
         inside = ~(allowed & ~sums.any(1)).any(1)
         if inside.any():
             masked = logits[inside].double().masked_fill(~sums.any(1), -torch.inf)

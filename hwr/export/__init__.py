@@ -1,1 +1,5 @@
 """The weights for other runtimes, each proven equal."""
+
+from typing import Literal
+
+Format = Literal["onnx", "int8", "torch", "litert"]

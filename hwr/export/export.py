@@ -9,22 +9,20 @@ import math
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from hwr.config import ModelConfig, UserError
+from hwr.export import Format, parity
 from hwr.export import int8 as export_int8
 from hwr.export import litert as export_litert
 from hwr.export import onnx as export_onnx
-from hwr.export import parity
 from hwr.export import torch as export_torch
 from hwr.export.parity import Answers, Parity
 from hwr.files import write_atomically
 from hwr.ink.picture import Gray
 from hwr.model import store
-
-Format = Literal["onnx", "int8", "torch", "litert"]
 
 
 class Target(NamedTuple):
@@ -41,7 +39,7 @@ class Target(NamedTuple):
 
 _ONNX = export_onnx.PACKAGES, f"pip install {' '.join(export_onnx.PACKAGES)}"
 TARGETS: dict[Format, Target] = {
-    "onnx": Target(".onnx", export_onnx.content, export_onnx.answers, *_ONNX),
+    "onnx": Target(".standalone.onnx", export_onnx.content, export_onnx.answers, *_ONNX),
     "int8": Target(".int8.onnx", export_int8.content, export_onnx.answers, *_ONNX, 0.998, math.inf),
     "torch": Target(".pt2", export_torch.content, export_torch.answers, (), ""),
     "litert": Target(
@@ -55,7 +53,7 @@ def write(
 ) -> Parity:
     """Write a model directory's network as one file of a format, after the file gave PyTorch's answers.
 
-    The input is ``pixels``, float32 (N, 1, S, S) as `image.to_tensor` gives them; the output ``logits``, float32
+    The input is ``pixels``, float32 (N, 1, S, S) as `preprocess.to_input` gives them; the output ``logits``, float32
     (N, C), not yet divided by the temperature. ``raw`` takes ``ink``, uint8 (N, S, S) as `Recognizer.see` gives it,
     and answers with calibrated ``probabilities``, float32 (N, C), of every class in the order of the labels. N is
     free, but 1 for LiteRT. What else is needed to use it, such as the labels, is inside too: in ONNX's metadata, or in
@@ -76,7 +74,7 @@ def write(
 
 
 def default_name(form: Format, raw: bool) -> str:
-    """What a file is called in its model directory, such as model.onnx or model.raw.onnx."""
+    """What a file is called in its model directory, such as model.standalone.onnx or model.raw.standalone.onnx."""
     return f"model{'.raw' * raw}{TARGETS[form].suffix}"
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 import hwr
 from hwr.config import ModelConfig
 from hwr.ink.picture import Gray
-from hwr.ink.preprocess import normalise, to_tensor
+from hwr.ink.preprocess import normalise, to_input
 from hwr.model.resnet import fused
 from hwr.model.verify import OURS
 
@@ -28,7 +27,7 @@ class _FromInk(torch.nn.Module):
         self.config = config
 
     def forward(self, ink: torch.Tensor) -> torch.Tensor:
-        """`image.to_tensor`, the network, the temperature, and a softmax over all classes."""
+        """`preprocess.to_input`, the network, the temperature, and a softmax over all classes."""
         pixels = normalise(ink.unsqueeze(1).float().div(255), self.config.mean, self.config.std)
         logits: torch.Tensor = self.network(pixels)
         return logits.div(self.config.temperature).softmax(1)
@@ -57,7 +56,7 @@ def names(raw: bool) -> tuple[str, str]:
 
 def given(ink: Gray, config: ModelConfig, raw: bool) -> NDArray[Any]:
     """The input for fitted ink, uint8 (N, S, S)."""
-    return ink if raw else np.asarray(to_tensor(ink, config))
+    return ink if raw else to_input(ink, config)
 
 
 def about(config: ModelConfig) -> dict[str, Any]:

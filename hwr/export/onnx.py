@@ -25,6 +25,11 @@ def content(model: torch.nn.Module, config: ModelConfig, raw: bool) -> bytes:
         program = _program(model, config, raw)
     except ImportError as error:  # torch asks onnxscript for a module of torch's own version
         raise UserError(f"{error}: pip install --upgrade {' '.join(PACKAGES)}") from None
+    return bare(program, config)
+
+
+def bare(program: torch.onnx.ONNXProgram, config: ModelConfig) -> bytes:
+    """The bytes of a program, with what `graph.about` says as metadata and nothing of this machine."""
     values = graph.about(config).items()
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
     program.model.metadata_props.update(texts)

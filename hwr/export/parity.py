@@ -15,7 +15,7 @@ from hwr.config import ModelConfig, UserError
 from hwr.data.downloads import Split
 from hwr.data.sources import read
 from hwr.ink.picture import Gray
-from hwr.ink.preprocess import fit, to_tensor
+from hwr.ink.preprocess import fit, to_input
 from hwr.model import store
 
 PICTURES = 1000  # compared at least: of fewer, a rare disagreement would go unseen
@@ -88,11 +88,11 @@ def _ask(answers: Answers, ink: Gray) -> NDArray[np.float32]:
 
 
 def with_torch(model: torch.nn.Module, config: ModelConfig, raw: bool) -> Answers:
-    """What PyTorch answers: by `image.to_tensor`, whatever a graph for raw ink has inside."""
+    """What PyTorch answers: by `preprocess.to_input`, whatever a graph for raw ink has inside."""
 
     @torch.inference_mode()
     def answer(ink: Gray) -> NDArray[np.float32]:
-        logits: torch.Tensor = model(to_tensor(ink, config))
+        logits: torch.Tensor = model(torch.from_numpy(to_input(ink, config)))
         found: NDArray[np.float32] = (logits.div(config.temperature).softmax(1) if raw else logits).numpy()
         return found
 

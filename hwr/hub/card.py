@@ -72,8 +72,8 @@ def write(
     """The card of a model directory as Markdown, from its config, training notes and metrics.
 
     ``repo`` is the "owner/name" that the examples load from. ``license`` is an identifier of the Hub; without one, here
-    or in the notes, weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: model.onnx
-    lies beside the card. ``plots``: names of pictures beside it.
+    or in the notes, weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: there is a
+    model.standalone.onnx beside the card. ``plots``: names of pictures beside it.
     """
     chosen = license or str(notes.get("license", "")) or _default_license(notes)
     card = ModelCard.from_template(
@@ -96,12 +96,12 @@ def for_repository(text: str, repo: str) -> str:
     Raises ValueError for a name that the Hub would refuse.
     """
     validate_repo_id(repo)
-    local = f'"{FOLDER}/model.onnx"'
+    local = f'"{FOLDER}/model.standalone.onnx"'
     if local in text:
         text = text.replace(
             "import onnxruntime\n", "import onnxruntime\nfrom huggingface_hub import hf_hub_download\n", 1
         )
-    text = text.replace(local, f'hf_hub_download("{repo}", "model.onnx")')
+    text = text.replace(local, f'hf_hub_download("{repo}", "model.standalone.onnx")')
     text = text.replace(f"local-dir:{FOLDER}", f"hf-hub:{repo}").replace(FOLDER, repo)
     return text.replace(f"model-index:\n- name: {NAME}\n", f'model-index:\n- name: "{repo.rpartition("/")[2]}"\n', 1)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +18,21 @@ from hwr.hub import network, repository
 
 ROOT = Path(__file__).parents[2]
 APP, CARD, REQUIREMENTS = "app.py", "README.md", "requirements.txt"
-WEIGHTS = ("config.json", "model.safetensors", "README.md", "metrics.json")  # they answer while the Hub does not
-OURS = ("hwr", "page")  # folders of modules that the page may import
-LOOKS = ("page/style.css", "page/page.js", "page/head.html")  # what it reads beside them
-ALONGSIDE = (*LOOKS, "LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
+WEIGHTS = (
+    "config.json",
+    "model.safetensors",
+    "model.onnx",
+    "README.md",
+    "metrics.json",
+)  # they answer while the Hub does not
+ALONGSIDE = ("LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
+READER = tuple(f"hwr/weights/reader/{name}" for name in WEIGHTS[:3])  # where the bundled model has one
 VARIABLE = "HWR_MODEL"
 LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
 
-OURS = ("hwr", "page")  # packages of the project
-ASSETS = (".css", ".html", ".js", ".png")  # of the page
-PACKAGES = {  # import name -> brought by
-    **dict.fromkeys(("gradio_client", "fastapi", "starlette"), "gradio"),
-    "cv2": "opencv-python-headless",
-    "PIL": "pillow",
-}
-COMPANIONS = {"timm": "torchvision"}  # imported by another package, so with a floor of ours too
+PACKAGES = ("hwr", "page")  # of the project
+SUFFIXES = (".py", ".css", ".html", ".js", ".md", ".png")  # of their modules, and of what those read beside them
+TRAINING = ("hwr/data", "hwr/evaluation", "hwr/export", "hwr/training")  # rooms that the page does not enter
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the Hub knows
 MOST = 60  # characters of a short_description
 PYTHON = re.compile(r"3\.(1[1-9]|[2-9]\d)(\.\d+)?", re.ASCII)
@@ -78,11 +76,11 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
 
     Raises UserError where something is missing, is a link, or looks like a token.
     """
-    modules = sources(root)
+    if not (root / APP).is_file():
+        raise UserError(f"there is no {APP} in {root}: clone the repository of the project, and run this there")
     examples = sorted(f"examples/{path.name}" for path in (root / "examples").glob("*.png"))
-    assets = sorted(f"page/{path.name}" for path in (root / "page").glob("*") if path.suffix in ASSETS)
-    content = {name: _read(root, name) for name in (*modules, *ALONGSIDE, *examples, *assets)}
-    content[REQUIREMENTS] = requirements(root, modules)
+    reader = [name for name in READER if (root / name).exists()]
+    content = {name: _read(root, name) for name in (APP, REQUIREMENTS, *sources(root), *ALONGSIDE, *reader, *examples)}
     content[CARD] = card(root, model)
     for name, data in content.items():
         if SECRET.search(data):
@@ -91,53 +89,10 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
 
 
 def sources(root: Path) -> list[str]:
-    """app.py, and the modules of the project that it reaches by imports."""
-    if not (root / APP).is_file():
-        raise UserError(f"there is no {APP} in {root}: clone the repository of the project, and run this there")
-    found: set[str] = set()
-    waiting = [APP]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [file for module in _imports(root / name) for file in _files(root, module)]
-    return sorted(found)
-
-
-def _files(root: Path, module: str) -> list[str]:
-    """The file of a dotted name, if it names a module of ours: ``hwr.config.UserError`` does not."""
-    if module.partition(".")[0] not in OURS:
-        return []
-    path = module.replace(".", "/")
-    return [name for name in (f"{path}.py", f"{path}/__init__.py") if (root / name).is_file()]
-
-
-def _imports(path: Path) -> set[str]:
-    """What a module imports, also inside of functions: ``from a.b import c`` gives a, a.b and a.b.c."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"{path} is not Python: {error}") from None
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            start = [name for name in ("hwr" * bool(node.level), node.module) if name]  # hwr is flat: . means hwr
-            names += [".".join([*start, alias.name]) for alias in node.names]
-    parts = [name.split(".") for name in names]
-    return {".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)}
-
-
-def requirements(root: Path, modules: Iterable[str]) -> bytes:
-    """A requirements.txt of the packages that these modules import, with the floors of the project's."""
-    tops = {name.partition(".")[0] for module in modules for name in _imports(root / module)}
-    names = {PACKAGES.get(top, top) for top in tops - sys.stdlib_module_names - set(OURS)}
-    needed = {canonicalize_name(name) for name in names | {COMPANIONS[name] for name in names & COMPANIONS.keys()}}
-    floors = _floors(root)
-    if missing := needed - floors.keys():
-        raise UserError(f"{root / REQUIREMENTS} lacks {', '.join(sorted(missing))}, which {APP} needs: add it there")
-    return "".join(f"{floors[name]}\n" for name in sorted(needed)).encode()
+    """The modules of the page and of the rooms of hwr/ that it needs, and what those read."""
+    paths = [path for package in PACKAGES for path in (root / package).rglob("*") if path.suffix in SUFFIXES]
+    names = [path.relative_to(root).as_posix() for path in paths]
+    return sorted(name for name in names if not name.startswith((*(f"{room}/" for room in TRAINING), "hwr/weights/")))
 
 
 def _floors(root: Path) -> dict[str, Requirement]:

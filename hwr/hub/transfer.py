@@ -10,14 +10,16 @@ from hwr.config import UserError
 from hwr.files import local
 from hwr.hub import card, network, repository
 from hwr.model import verify
-from hwr.model.session import GRAPH
-from hwr.model.store import BUNDLED, CARD, CURVES, EXPORTS, METRICS, ONNX, Found, load
+from hwr.model.network import load
+from hwr.model.session import GRAPH, MAX_GRAPH_BYTES
+from hwr.model.store import BUNDLED, CARD, CURVES, EXPORTS, METRICS, ONNX, Found
 from hwr.model.verify import CONFIG, WEIGHTS
 from hwr.reading import session
 from hwr.reading.session import READER
 
-PUBLISHED = (CONFIG, WEIGHTS, CARD, METRICS, *EXPORTS, CURVES)  # where they exist
-MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES}
+PUBLISHED = (CONFIG, WEIGHTS, GRAPH, CARD, METRICS, *EXPORTS, CURVES)  # where they exist
+NEEDED = (CONFIG, WEIGHTS)
+MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES, GRAPH: MAX_GRAPH_BYTES}
 READER_FILES = tuple(f"{READER}/{name}" for name in (CONFIG, WEIGHTS, GRAPH))  # the line reader, where there is one
 READER_NOTES = tuple(f"{READER}/{name}" for name in (METRICS,))  # published beside it
 PULL_LIMIT, PUSH_LIMIT = 300.0, 1800.0  # seconds
@@ -57,13 +59,14 @@ def find(source: str | os.PathLike[str] | None, revision: str | None = None) -> 
 
 
 def pull(repo: str, revision: str | None = None, limit: float = PULL_LIMIT) -> Found:
-    """config.json and model.safetensors of a repository at one commit, from the Hub or its cache on this machine.
+    """config.json, model.safetensors and, where there is one, model.onnx of a repository at one commit.
 
+    They come from the Hub, or from its cache on this machine.
     Nothing else is fetched, so no pickle can be. A Hub that cannot be reached leaves the cached model of that
     revision. Raises UserError for what is not there, too large or damaged twice, and UnavailableError if the Hub
     cannot be reached and nothing is cached.
     """
-    kept = repository.snapshot(repo, _what_loads, (CONFIG, WEIGHTS), revision=revision or "main", limit=limit)
+    kept = repository.snapshot(repo, _what_loads, NEEDED, revision=revision or "main", limit=limit)
     return Found(kept.folder, f"{repo}@{kept.commit[:7]}", kept.commit, kept.stale)
 
 
@@ -100,13 +103,15 @@ def _what_reads(repo: str, files: repository.Files) -> list[str]:
 
 
 def _what_loads(repo: str, files: repository.Files) -> list[str]:
-    """The two files that are loaded, if they are there and of a size that can be true."""
-    for name, most in MOST.items():
+    """The files that are loaded, if they are there and of a size that can be true. Older models have no graph."""
+    for name in NEEDED:
         if name not in files:
             raise UserError(f"{repo} has no {name}: it was not made by train.py, or is not finished")
-        if (files[name].size or 0) > most:
-            raise UserError(f"{repo}: its {name} claims {files[name].size:,} bytes, more than {most:,}: refused")
-    return list(MOST)
+    found = [name for name in MOST if name in files]
+    for name in found:
+        if (files[name].size or 0) > MOST[name]:
+            raise UserError(f"{repo}: its {name} claims {files[name].size:,} bytes, more than {MOST[name]:,}: refused")
+    return found
 
 
 def push(

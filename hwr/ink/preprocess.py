@@ -1,23 +1,25 @@
 """Any picture -> ink -> tensor: the only preprocessing there is, for training and for serving.
 
 *Ink* is uint8, white on black, upright, of any size. Datasets and sketches reach that form first; from there on
-`fit_ink` and `to_tensor` are the one way to the network.
+`fit_ink` and `to_input` are the one way to the network.
 """
 
 from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hwr.config import ModelConfig
 from hwr.ink.paper import lift_ink
 from hwr.ink.picture import Gray, decode, shrink
+
+if TYPE_CHECKING:
+    import torch
 
 MIN_INK = 16  # grey levels: fainter than this is nothing
 EDGE = 0.4  # share of the ink's peak at which a stroke's edge is taken
@@ -75,20 +77,21 @@ def fit_ink(ink: Gray, size: int, ink_fraction: float) -> Gray | None:
     return None if clean is None else _stretch_contrast(_place(clean, size, ink_fraction * size))
 
 
-def to_tensor(fitted: Gray, config: ModelConfig) -> torch.Tensor:
+def to_input(fitted: Gray, config: ModelConfig) -> NDArray[np.float32]:
     """Fitted ink, uint8 (H, W) or (N, H, W), as the network's input: float32 (1, 1, H, W) or (N, 1, H, W)."""
     pixels = _levels(config.mean, config.std).take(fitted)  # one pass instead of four
-    return torch.from_numpy(pixels).view(-1, 1, *fitted.shape[-2:])
+    return pixels.reshape(-1 if fitted.size else len(fitted), 1, *fitted.shape[-2:])
 
 
 @cache
 def _levels(mean: float, std: float) -> NDArray[np.float32]:
     """What each grey level is to the network, float32 (256,)."""
-    return np.asarray(normalise(torch.arange(256).float().div_(255), mean, std), np.float32)
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    return np.asarray((levels - np.float32(mean)) / np.float32(std))
 
 
 def normalise(pixels: torch.Tensor, mean: float, std: float) -> torch.Tensor:
-    """Pixels in [0, 1] to the network's scale, in place. Training calls it after augmentation."""
+    """Pixels in [0, 1] to the network's scale, in place, as `to_input` does. Training calls it after augmentation."""
     return pixels.sub_(mean).div_(std)
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import reprlib
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any
 
 import timm
 import torch
-import torch.fx
 from timm.models import is_model_in_modules
 from torch.nn.utils import fuse_conv_bn_eval
 
@@ -89,38 +87,17 @@ def fused(model: torch.nn.Module) -> torch.nn.Module:
     return model.to(memory_format=torch.channels_last)
 
 
-class _Features(torch.nn.Module):
-    """A network without its classifier: (N, 1, S, S) to (N, D)."""
+class Answering(torch.nn.Module):
+    """A model that gives its features too: (N, 1, S, S) to features (N, D) and logits (N, C)."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: torch.Tensor) -> Any:
-        return self.model.forward_head(self.model.forward_features(pixels), pre_logits=True)
-
-
-class _Tracer(torch.fx.Tracer):
-    """Sees through the modules that ResNets are made of, so that functions of tensors are left of them."""
-
-    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
-        seen_through = isinstance(m, (torch.nn.Conv2d, torch.nn.ReLU, torch.nn.Identity))
-        return super().is_leaf_module(m, module_qualified_name) and not seen_through
-
-
-def features_of(model: torch.nn.Module) -> torch.fx.GraphModule:
-    """The network in front of its classifier, (N, 1, S, S) to (N, D), as one line of functions on the same weights.
-
-    For one small picture, calling module within module takes a quarter of all the time; this calls pools alone.
-    """
-    whole = _Features(model.eval())
-    graph, parts = _Tracer().trace(whole), {}
-    for node in graph.nodes:
-        if node.op in ("get_attr", "call_module"):
-            part = attrgetter(node.target)(whole)
-            node.target = node.target.replace(".", "_")  # beside each other they are found faster than in each other
-            parts[node.target] = part
-    return torch.fx.GraphModule(parts, graph)
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ask the network for its features, and its classifier for logits."""
+        features = self.model.forward_head(self.model.forward_features(pixels), pre_logits=True)
+        return features, self.model.get_classifier()(features)
 
 
 def count_parameters(model: torch.nn.Module, learning: bool = False) -> int:

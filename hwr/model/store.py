@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
-from timm.models import save_for_hf
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwr.config import ModelConfig
 from hwr.files import write_atomically
 from hwr.model import verify
-from hwr.model.resnet import build
+from hwr.model.onnx_file import GraphError
+from hwr.model.session import GRAPH
 from hwr.model.verify import CONFIG, OURS, WEIGHTS
+
+if TYPE_CHECKING:
+    import torch
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 METRICS, CARD = "metrics.json", "README.md"
-ONNX, RAW_ONNX = "model.onnx", "model.raw.onnx"
+ONNX, RAW_ONNX = "model.standalone.onnx", "model.raw.standalone.onnx"  # with weights inside, for other programs
 EXPORTS = (ONNX, RAW_ONNX, *(f"model{raw}{suffix}" for suffix in (".int8.onnx", ".tflite") for raw in ("", ".raw")))
 PRIVATE = ("model.pt2", "model.raw.pt2")  # not published: who loads one runs whatever code somebody put into it
 CURVES = "learning_curves.png"
@@ -48,25 +50,64 @@ def save(
     notes: dict[str, Any],
     metrics: dict[str, Any],
 ) -> None:
-    """Write a model directory. Each file is renamed into place, config.json with the weights' sha256 last.
+    """Write a model directory. Each file is renamed into place, config.json with the digests of the others last.
 
-    ``notes`` (training configuration, data, package version) go into config.json beside what loading needs.
+    ``notes`` (training configuration, data, package version) go into config.json beside what loading needs. A network
+    of operators that model.onnx may not have is saved without it, and a warning says so: PyTorch answers for it.
     """
+    from hwr.model.resnet import build
+
     model = build(config)
     model.load_state_dict(weights)
     folder.mkdir(parents=True, exist_ok=True)
     content, settings = _as_timm_saves(model, config)
-    for name in (*EXPORTS, *PRIVATE):  # of other weights
+    graph = _graph(model, config, content)
+    for name in (GRAPH, *EXPORTS, *PRIVATE):  # of other weights
         (folder / name).unlink(missing_ok=True)
     write_atomically(folder / WEIGHTS, content)
+    if graph:
+        write_atomically(folder / GRAPH, graph)
     write_atomically(folder / METRICS, _json(metrics))
-    described = replace(config, sha256=hashlib.sha256(content).hexdigest())
+    described = replace(config, sha256=_digest(content), graph_sha256=_digest(graph) if graph else "")
     ours = {name: getattr(described, name) for name in OURS} | notes
     write_atomically(folder / CONFIG, _json(settings | {"hwr": ours}))
 
 
+def _graph(model: torch.nn.Module, config: ModelConfig, weights: bytes) -> bytes:
+    """The content of model.onnx for these weights, empty where it cannot be written."""
+    try:
+        from hwr.model import resnet_graph
+
+        return resnet_graph.write(model, config, weights)
+    except (GraphError, ImportError) as error:
+        reason = " ".join(str(error).split())[:300]
+        logging.getLogger("hwr").warning("%s is not written, PyTorch will answer for this model: %s", GRAPH, reason)
+        return b""
+
+
+def add_graph(folder: Path) -> None:
+    """Write the model.onnx of a directory that lacks it, and its digest into config.json.
+
+    Raises UserError for a model that cannot be loaded, and GraphError for a network that has no graph.
+    """
+    from hwr.model import resnet_graph
+
+    model, config = load(folder)
+    graph = resnet_graph.write(model, config, (folder / WEIGHTS).read_bytes())
+    settings = verify.read_config(folder)
+    settings["hwr"]["graph_sha256"] = _digest(graph)
+    write_atomically(folder / GRAPH, graph)
+    write_atomically(folder / CONFIG, _json(settings))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def _as_timm_saves(model: torch.nn.Module, config: ModelConfig) -> tuple[bytes, dict[str, Any]]:
     """The bytes of model.safetensors, and timm's part of config.json."""
+    from timm.models import save_for_hf
+
     size = config.image_size
     data_config = {
         "input_size": (1, size, size),
@@ -98,6 +139,10 @@ def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
     Raises UserError where a file is missing or damaged, the weights are not those that config.json was written
     for, or a name or a shape differs.
     """
+    import torch
+
+    from hwr.model.resnet import build
+
     config = verify.model_config(folder, verify.read_config(folder))
     tensors = verify.weights(folder / WEIGHTS, config.sha256)
     with torch.device("meta"):  # without memory: a hostile config must not fill it

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import reprlib
 from pathlib import Path
-from typing import Any
-
-import safetensors.torch
-import torch
+from typing import TYPE_CHECKING, Any
 
 from hwr.config import LONGEST_LABEL, ModelConfig, UserError, is_label
+from hwr.model import weights_file
+from hwr.model.weights_file import MAX_HEADER_BYTES as MAX_HEADER_BYTES
+from hwr.model.weights_file import MAX_WEIGHTS_BYTES as MAX_WEIGHTS_BYTES
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MAX_CONFIG_BYTES = 2**22
-MAX_WEIGHTS_BYTES = 2**30  # four times ResNet-152
-MAX_HEADER_BYTES = 2**20  # of safetensors: ResNet-152 needs 0.1 MB
 MAX_LABELS = 100_000
-OURS = ("labels", "image_size", "ink", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", "sha256")
+DIGESTS = ("sha256", "graph_sha256")
+OURS = ("labels", "image_size", "ink", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", *DIGESTS)
 WITHIN = {  # what a number of the config may be, ends included
     "image_size": (16, 1024),
     "ink_fraction": (0.1, 1.0),
@@ -55,7 +56,10 @@ def model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
     values = {name: ours[name] for name in OURS if name in ours}
     try:
         labels = _labels(values.pop("labels"), settings.get("num_classes"))
-        sha256 = str(values.pop("sha256"))
+        digests: dict[str, Any] = {
+            "sha256": str(values.pop("sha256")),
+            "graph_sha256": str(values.pop("graph_sha256", "")),
+        }
         if not isinstance(values.get("ink", True), bool):
             raise ValueError(f"ink is {_shown(values['ink'])}, expected true or false")
         numbers = {name: _number(name, value) for name, value in values.items() if name != "ink"}
@@ -63,7 +67,7 @@ def model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
         if not isinstance(args, dict):
             raise ValueError(f"model_args is {_shown(args)}, expected an object")
         ink = values.get("ink", True)
-        return ModelConfig(labels, str(settings["architecture"]), args, ink=ink, sha256=sha256, **numbers)
+        return ModelConfig(labels, str(settings["architecture"]), args, ink=ink, **digests, **numbers)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / CONFIG} does not describe a model: {error}") from None
 
@@ -93,18 +97,10 @@ def _shown(value: Any) -> str:
 
 
 def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file whose sha256 is ``expected``; UserError for any other file."""
-    try:
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise UserError(f"{path} is larger than {MAX_WEIGHTS_BYTES} bytes, so it holds no weights of ours")
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{path} cannot be read: the model directory needs {WEIGHTS}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise UserError(f"{path} is not what config.json was written for: its sha256 is {found}, expected {expected}")
-    if int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
-        raise UserError(f"{path} is damaged: its header is larger than {MAX_HEADER_BYTES} bytes")
+    """The tensors of a safetensors file whose sha256 is ``expected``, for PyTorch; UserError for any other file."""
+    import safetensors.torch
+
+    content = weights_file.read(path, expected)
     try:
         return safetensors.torch.load(content)
     except Exception as error:  # of types and shapes that torch lacks it raises whatever it stumbles over
@@ -113,6 +109,8 @@ def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
 
 def same_names(folder: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
     """Refuse weights whose names, shapes or types are not the architecture's, or that are no numbers."""
+    import torch
+
     if odd := sorted(wanted.keys() ^ found.keys()):
         raise UserError(f"{folder}: weights and architecture differ in {len(odd)} names, such as {_shown(odd[0])}")
     for name, tensor in wanted.items():

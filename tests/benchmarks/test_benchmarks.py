@@ -59,7 +59,7 @@ def test_speed_is_compared_in_turn() -> None:
 
 def test_batches_are_counted_in_pictures_a_second(recognizer: Recognizer) -> None:
     pictures = [np.pad(np.full((20, 6), 255, np.uint8), 8)] * 3
-    found = speed.batches(recognizer, speed.networks_of(recognizer, recognizer.model), pictures, 1)
+    found = speed.batches(recognizer, speed.networks_of(recognizer, store.load(store.BUNDLED)[0]), pictures, 1)
     assert set(found) == {*speed.NETWORKS, speed.WHOLE}
     assert all(0 < rate < 1e5 for rate in found.values())
 

@@ -23,7 +23,7 @@ from hwr.export import int8 as export_int8
 from hwr.export import onnx as export_onnx
 from hwr.export import torch as export_torch
 from hwr.hub import transfer as hub
-from hwr.ink.preprocess import fit_ink, to_ink, to_tensor
+from hwr.ink.preprocess import fit_ink, to_ink, to_input
 from hwr.model import store
 from hwr.model.resnet import build
 
@@ -39,7 +39,14 @@ TINY = ModelConfig(
     rejection_threshold=0.25,
 )
 INK = np.random.default_rng(0).integers(0, 256, (1000, 32, 32), np.uint8)
-FORMS = {False: "model.onnx", True: "model.raw.onnx"}
+
+
+def as_tensor(ink: Any, config: ModelConfig) -> torch.Tensor:
+    """The network's input for PyTorch."""
+    return torch.from_numpy(to_input(ink, config))
+
+
+FORMS = {False: "model.standalone.onnx", True: "model.raw.standalone.onnx"}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             torch.nn.init.uniform_(module.bias, -0.5, 0.5)
             module.momentum = None  # statistics of all that is seen: the answers differ from picture to picture
     with torch.no_grad():
-        model(to_tensor(parity.pictures(TINY, 256, "train").ink, TINY))
+        model(as_tensor(parity.pictures(TINY, 256, "train").ink, TINY))
     folder = tmp_path_factory.mktemp("exported")
     store.save(folder, model.state_dict(), TINY, {}, {})
     for raw in FORMS:
@@ -70,10 +77,10 @@ def ask(path: Path, **given: NDArray[Any]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("n", [1, 2, 3, 300])
 def test_any_number_of_pictures_gives_the_logits_of_the_network(folder: Path, n: int) -> None:
     model, config = store.load(folder)
-    pixels = to_tensor(INK[:n], config)
+    pixels = as_tensor(INK[:n], config)
     with torch.inference_mode():
         expected = model(pixels).numpy()
-    found = ask(folder / "model.onnx", pixels=pixels.numpy())
+    found = ask(folder / "model.standalone.onnx", pixels=pixels.numpy())
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -82,9 +89,9 @@ def test_any_number_of_pictures_gives_the_logits_of_the_network(folder: Path, n:
 def test_the_raw_form_gives_calibrated_probabilities_of_ink(folder: Path, n: int) -> None:
     model, config = store.load(folder)
     with torch.inference_mode():
-        logits = model(to_tensor(INK[:n], config)).double().numpy()
+        logits = model(as_tensor(INK[:n], config)).double().numpy()
     powers = np.exp(logits / 0.5)
-    found = ask(folder / "model.raw.onnx", ink=INK[:n])
+    found = ask(folder / "model.raw.standalone.onnx", ink=INK[:n])
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, powers / powers.sum(1, keepdims=True), atol=1e-5)
 
@@ -112,12 +119,12 @@ def test_two_exports_are_the_same_file_and_print_nothing(
     folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     export.write(folder, out=tmp_path / "again.onnx", ink=INK)
-    assert (tmp_path / "again.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    assert (tmp_path / "again.onnx").read_bytes() == (folder / "model.standalone.onnx").read_bytes()
     assert capfd.readouterr() == ("", "")
 
 
 def test_nothing_is_written_but_the_file(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = (folder / "model.raw.onnx").read_bytes()  # saves exporting anew
+    made = (folder / "model.raw.standalone.onnx").read_bytes()  # saves exporting anew
     monkeypatch.setitem(export.TARGETS, "onnx", export.TARGETS["onnx"]._replace(content=lambda *_: made))
     before = sorted(folder.iterdir())
     export.write(folder, raw=True, out=tmp_path / "elsewhere.onnx", ink=INK)
@@ -215,13 +222,13 @@ def test_a_package_too_old_for_torch_is_named(folder: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(torch.onnx, "export", export_with_old_onnxscript)
     with pytest.raises(UserError, match=r"onnxscript.*torch_9.*pip install --upgrade onnx onnxscript onnxruntime"):
-        export.write(folder, out=tmp_path / "model.onnx", ink=INK)
+        export.write(folder, out=tmp_path / "model.standalone.onnx", ink=INK)
 
 
 @pytest.mark.parametrize("ink", [INK[:999], INK[:, :31], INK.astype(np.float32), INK[:, None]])
 def test_pictures_that_prove_nothing_are_refused(folder: Path, tmp_path: Path, ink: Any) -> None:
     with pytest.raises(UserError, match="N at least 1000"):
-        export.write(folder, out=tmp_path / "model.onnx", ink=ink)
+        export.write(folder, out=tmp_path / "model.standalone.onnx", ink=ink)
     assert not list(tmp_path.iterdir())
 
 
@@ -232,7 +239,7 @@ def test_weights_that_are_not_those_of_the_config_are_not_exported(folder: Path,
         file.write(b" ")
     with pytest.raises(UserError, match="sha256"):
         export.write(tmp_path, ink=INK)
-    assert not (tmp_path / "model.onnx").exists()
+    assert not (tmp_path / "model.standalone.onnx").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -268,8 +275,8 @@ def test_the_bundled_model_agrees_on_a_thousand_characters(tmp_path: Path, raw: 
 
 @pytest.mark.slow
 def test_onnxruntime_answers_what_the_recognizer_answers(recognizer: Recognizer, tmp_path: Path) -> None:
-    export.write(store.BUNDLED, raw=True, out=tmp_path / "model.raw.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.raw.onnx")
+    export.write(store.BUNDLED, raw=True, out=tmp_path / "model.raw.standalone.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.raw.standalone.onnx")
     about = session.get_modelmeta().custom_metadata_map
     paper = np.full((200, 150), 255, np.uint8)
     paper[30:170, 70:85] = 0
@@ -288,7 +295,7 @@ def test_onnxruntime_answers_what_the_recognizer_answers(recognizer: Recognizer,
 @pytest.mark.parametrize("n", [1, 2, 300])
 def test_a_loaded_program_gives_the_answers_of_the_network(folder: Path, raw: bool, n: int) -> None:
     model, config = store.load(folder)
-    pixels = to_tensor(INK[:n], config)
+    pixels = as_tensor(INK[:n], config)
     with torch.inference_mode():
         logits = model(pixels)
         expected = (logits.double() / 0.5).softmax(1).float() if raw else logits

@@ -367,7 +367,7 @@ def test_a_repository_s_card_loads_from_it() -> None:
     for words in (
         'Recognizer.from_pretrained("owner/name-2")',
         'timm.create_model("hf-hub:owner/name-2", pretrained=True)',
-        'InferenceSession(hf_hub_download("owner/name-2", "model.onnx")',
+        'InferenceSession(hf_hub_download("owner/name-2", "model.standalone.onnx")',
         "import onnxruntime\nfrom huggingface_hub import hf_hub_download\n",
         'AutoImageProcessor.from_pretrained("owner/name-2")',
     ):

@@ -62,7 +62,12 @@ def test_timm_loads_the_directory_without_hwr_and_gives_the_same_logits(folder: 
 
 
 def test_nothing_but_safetensors_is_written(folder: Path) -> None:
-    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "metrics.json", "model.safetensors"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "metrics.json",
+        "model.onnx",
+        "model.safetensors",
+    ]
     assert set(json.loads((folder / store.CONFIG).read_text())["model_args"]) == {"in_chans", "channels"}
 
 

@@ -17,7 +17,6 @@ from conftest import free_port
 from gradio_client import Client, handle_file
 from hub_server import Hub, reset, status
 from huggingface_hub import SpaceCard, constants
-from packaging.requirements import Requirement
 
 from hwr import UnavailableError
 from hwr.config import UserError
@@ -26,7 +25,7 @@ from hwr.hub import space
 ROOT = Path(__file__).parents[2]
 TOKEN = "hf_" + "aBcD1234" * 4  # of the right form, and of nobody
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own uploads
-TRAINING = ("hwr/data/", "hwr/evaluation/", "hwr/export/", "hwr/training/", "hwr/hub/space.py", "hwr/__main__.py")
+TRAINING = ("hwr/data/", "hwr/evaluation/", "hwr/export/", "hwr/training/")
 
 
 @pytest.fixture
@@ -55,20 +54,19 @@ def test_what_goes_up_is_what_the_page_needs(tree: Path) -> None:
     needed = ("__init__", "recognizer", "hub/__init__", "hub/transfer", "ink/preprocess", "cli", "hub/network")
     assert {f"hwr/{name}.py" for name in needed} <= modules
     assert not any(name.startswith(TRAINING) for name in modules)
-    page = {f"page/{path.name}" for path in (ROOT / "page").iterdir() if path.is_file()}
-    assert found == {
-        *{"app.py", "LICENSE", "README.md", "requirements.txt", "hwr/py.typed"},
-        *modules,
+    weights = ("config.json", "model.safetensors", "model.onnx", "README.md", "metrics.json")
+    assert found >= {
+        *{"app.py", "LICENSE", "README.md", "requirements.txt", "hwr/py.typed", "hwr/hub/card.md"},
         *{f"page/{path.name}" for path in (ROOT / "page").iterdir() if path.is_file()},
-        *page,
-        *{f"hwr/weights/{name}" for name in ("config.json", "model.safetensors", "README.md", "metrics.json")},
+        *{f"hwr/weights/{name}" for name in weights},
         *{f"examples/{path.name}" for path in (ROOT / "examples").glob("*.png")},
     }
+    assert all(name == "LICENSE" or Path(name).suffix for name in found), "nothing hidden"
 
 
-def test_all_but_the_card_and_the_requirements_goes_up_as_it_is(tree: Path) -> None:
+def test_all_but_the_card_goes_up_as_it_is(tree: Path) -> None:
     for name, data in space.contents(tree).items():
-        assert data == (ROOT / name).read_bytes() or name in ("README.md", "requirements.txt"), name
+        assert data == (ROOT / name).read_bytes() or name == "README.md", name
 
 
 def test_the_page_is_complete_with_what_goes_up(tree: Path, tmp_path: Path) -> None:
@@ -86,44 +84,12 @@ def test_the_page_is_complete_with_what_goes_up(tree: Path, tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=alone, env=env)
     assert done.returncode == 0, done.stderr
     loaded = {str(Path(line).relative_to(alone)) for line in done.stdout.splitlines()}
-    assert loaded == set(space.sources(tree)), "what is imported is what the walk over the imports finds"
-
-
-def test_imports_are_followed_wherever_they_stand(tmp_path: Path) -> None:
-    (tmp_path / "hwr").mkdir()
-    texts = {
-        "app.py": "import hwr.a\ndef f():\n    from hwr import b, Name\n",
-        "hwr/__init__.py": "from .config import UserError",
-        "hwr/a.py": "if True:\n    from hwr.c import d",
-        "hwr/b.py": "from . import e",
-        "hwr/unused.py": "import app",
-    }
-    for name in texts.keys() | {"hwr/config.py", "hwr/c.py", "hwr/d.py", "hwr/e.py"}:
-        (tmp_path / name).write_text(texts.get(name, ""))
-    expected = ["app.py", *(f"hwr/{name}.py" for name in ("__init__", "a", "b", "c", "config", "e"))]
-    assert space.sources(tmp_path) == expected
-
-
-def test_the_requirements_are_those_of_the_project_that_the_page_imports(tree: Path) -> None:
-    stated = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    floors = {Requirement(line) for line in stated if line}
-    kept = {Requirement(line) for line in space.contents(tree)["requirements.txt"].decode().splitlines()}
-    assert kept < floors
-    names = {requirement.name for requirement in kept}
-    assert {"gradio", "torch", "timm", "torchvision", "safetensors", "huggingface_hub", "pillow"} <= names
-    assert "opencv-python-headless" in names
-    assert not names & {"accelerate", "matplotlib", "scipy", "tensorboard"}
-
-
-def test_an_import_without_a_floor_is_refused_by_name(tree: Path) -> None:
-    edit(tree / "app.py", "import gradio as gr\n", "import gradio as gr\nimport requests\n")
-    with pytest.raises(UserError, match=r"requirements\.txt lacks requests"):
-        space.contents(tree)
+    assert {"app.py", "hwr/recognizer.py", "page/layout.py"} <= loaded <= set(space.contents(tree))
 
 
 def test_requirements_that_nobody_can_read_are_refused(tree: Path) -> None:
-    edit(tree / "requirements.txt", "torch>=2.11", "torch at least 2.11")
-    with pytest.raises(UserError, match=r"requirements\.txt: .*torch at least"):
+    edit(tree / "requirements.txt", "numpy>=2.0", "numpy at least 2.0")
+    with pytest.raises(UserError, match=r"requirements\.txt: .*numpy at least"):
         space.contents(tree)
 
 
@@ -201,12 +167,6 @@ def test_a_project_reached_through_a_link_is_none_of_that(tree: Path, tmp_path: 
 def test_a_missing_file_is_named(tree: Path) -> None:
     (tree / "hwr" / "weights" / "model.safetensors").unlink()
     with pytest.raises(UserError, match=r"model\.safetensors cannot be read: No such file"):
-        space.contents(tree)
-
-
-def test_a_page_that_is_not_python_is_refused(tree: Path) -> None:
-    (tree / "app.py").write_text("def page(:\n")
-    with pytest.raises(UserError, match=r"app\.py is not Python"):
         space.contents(tree)
 
 

@@ -1,4 +1,4 @@
-"""model.fused and model.features_of: the network answers as it did before, whatever timm's ResNet is built of."""
+"""resnet.fused and resnet.Answering: the network answers as it did before, whatever timm's ResNet is built of."""
 
 import copy
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwr.config import ModelConfig
-from hwr.model.resnet import build, features_of, fused
+from hwr.model.resnet import Answering, build, fused
 
 pytestmark = pytest.mark.numeric
 
@@ -75,23 +75,9 @@ OTHER_LAYERS: list[tuple[str, dict[str, Any]]] = [
 @torch.inference_mode()
 def test_features_and_classifier_make_the_network(architecture: str, args: dict[str, Any], ready: Any) -> None:
     model: Any = ready(lively(architecture, args))
-    straight = features_of(model)
     for n in (1, 3):
         pixels = torch.randn(n, 1, 32, 32)
-        assert torch.equal(model.get_classifier()(straight(pixels)), model(pixels))
-
-
-def test_features_have_the_weights_of_the_network() -> None:
-    model: Any = lively("resnet18", TINY)
-    straight, pixels = features_of(model), torch.randn(2, 1, 32, 32)
-    before = straight(pixels)
-    with torch.no_grad():
-        model.conv1.weight.mul_(-1)
-    after = straight(pixels)
-    assert not torch.allclose(before, after)
-    torch.testing.assert_close(model.get_classifier()(after), model(pixels))
-
-
-def test_features_of_a_fused_network_call_no_convolution_as_a_module() -> None:
-    straight = features_of(fused(lively("resnet18", TINY)))
-    assert not any(isinstance(m, (torch.nn.Conv2d, torch.nn.ReLU, torch.nn.Identity)) for m in straight.modules())
+        features, logits = Answering(model)(pixels)
+        assert features.ndim == 2
+        assert torch.equal(model.get_classifier()(features), logits)
+        torch.testing.assert_close(logits, model(pixels))
