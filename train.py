@@ -104,10 +104,11 @@ def train_lines(config: TrainConfig, accelerator: Accelerator) -> None:
     task = LineTask(sampler, held, config, line_config, accelerator.device, world)
     weights = training.fit(network, task, config, accelerator)
     network.load_state_dict(weights)
-    line_config, measured = line_model.calibrate(network, held, line_config, accelerator.device)
+    words = line_model.words(config, data.train.texts)
+    line_config, measured = line_model.calibrate(network, held, line_config, words, accelerator.device)
     if accelerator.is_main_process:
         with disk_errors(config):
-            save_reader(config, line_config, weights, data.writers, measured, before)
+            save_reader(config, line_config, weights, words, data.writers, measured, before)
         if measured:
             print(f"validation: {measured['exact']:.1%} of {measured['n']:,} lines read without an error, ", end="")
             print(f"character error rate {measured['character_error_rate']:.1%}")
@@ -206,6 +207,7 @@ def save_reader(
     config: TrainConfig,
     line_config: LineConfig,
     weights: Weights,
+    words: dict[str, int],
     writers: tuple[str, ...],
     measured: dict[str, Any],
     before: dict[str, Any],
@@ -214,7 +216,7 @@ def save_reader(
     notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": list(writers)}
     if before:
         notes["started_from"] = before
-    saving.save(config.out / READER, weights, line_config, notes, measured)
+    saving.save(config.out / READER, weights, line_config, notes, measured, words)
     line_model.copy_characters(config, config.out)
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
     write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))

@@ -234,7 +234,7 @@ class Recognizer:
     def _among(self, logits: Logits, alphabet: str) -> Floats:
         """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
         # Not by @, whose threads go on asking for work, so that the network gets a third less done.
-        return np.einsum("nc,ca->na", self._classes(logits, alphabet), self._alphabet(alphabet).sums)
+        return np.asarray(np.einsum("nc,ca->na", self._classes(logits, alphabet), self._alphabet(alphabet).sums))
 
     def _classes(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
         """Calibrated logits (N, C) as probabilities (N, C): softmax over the classes of the alphabet, 0 for others."""

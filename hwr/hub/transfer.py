@@ -15,12 +15,16 @@ from hwr.model.session import GRAPH, MAX_GRAPH_BYTES
 from hwr.model.store import BUNDLED, CARD, CURVES, EXPORTS, METRICS, ONNX, Found
 from hwr.model.verify import CONFIG, WEIGHTS
 from hwr.reading import session
+from hwr.reading.language import FILE as WORDS
 from hwr.reading.session import READER
 
 PUBLISHED = (CONFIG, WEIGHTS, GRAPH, CARD, METRICS, *EXPORTS, CURVES)  # where they exist
 NEEDED = (CONFIG, WEIGHTS)
 MOST = {CONFIG: verify.MAX_CONFIG_BYTES, WEIGHTS: verify.MAX_WEIGHTS_BYTES, GRAPH: MAX_GRAPH_BYTES}
-READER_FILES = tuple(f"{READER}/{name}" for name in (CONFIG, WEIGHTS, GRAPH))  # the line reader, where there is one
+READER_FILES = tuple(
+    f"{READER}/{name}" for name in (CONFIG, WEIGHTS, GRAPH, WORDS)
+)  # the line reader, where there is one
+READER_NEEDED = READER_FILES[:2]
 READER_NOTES = tuple(f"{READER}/{name}" for name in (METRICS,))  # published beside it
 PULL_LIMIT, PUSH_LIMIT = 300.0, 1800.0  # seconds
 
@@ -81,7 +85,7 @@ def find_reader(found: Found, limit: float = PULL_LIMIT) -> Path | None:
         return folder if (folder / CONFIG).is_file() else None
     repo = found.name.partition("@")[0]
     try:
-        repository.snapshot(repo, _what_reads, READER_FILES, revision=found.commit, limit=limit)
+        repository.snapshot(repo, _what_reads, READER_NEEDED, revision=found.commit, limit=limit)
     except _NoReaderError:
         return None
     return folder

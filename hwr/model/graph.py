@@ -198,7 +198,7 @@ def _parts(tensor: torch.Tensor, axis: int, count: int) -> Sequence[torch.Tensor
     if count == 1:
         return [tensor]
     shape = [side // count if i == axis else side for i, side in enumerate(tensor.shape)]
-    attributes = {"axis": axis, "num_outputs": count}
+    attributes: Any = {"axis": axis, "num_outputs": count}
     return torch.onnx.ops.symbolic_multi_out(
         "Split", [tensor], attributes, dtypes=[tensor.dtype] * count, shapes=[shape] * count, version=18
     )

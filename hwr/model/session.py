@@ -83,7 +83,7 @@ class Session:
 
     def __call__(self, *arrays: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """Return the outputs by name, for one array an input."""
-        found = self._session.run(list(self.outputs), dict(zip(self.inputs, arrays, strict=True)))
+        found: Any = self._session.run(list(self.outputs), dict(zip(self.inputs, arrays, strict=True)))
         return dict(zip(self.outputs, found, strict=True))
 
 

@@ -58,6 +58,7 @@ class LineConfig:
     sure: float = 0.5
     sha256: str = ""  # of model.safetensors
     graph_sha256: str = ""  # of model.onnx
+    words_sha256: str = ""  # of words.tsv, the words of the language; empty where the ink alone decides
 
     @property
     def classes(self) -> int:
@@ -86,7 +87,10 @@ def checked(settings: Any) -> LineConfig:
         raise ValueError(f"characters is {reprlib.repr(characters)}, expected 1 to {MAX_CHARACTERS} distinct ones")
     if config.height % STRIDE:
         raise ValueError(f"height is {config.height}, expected a multiple of {STRIDE}")
-    if not all(isinstance(value, str) for value in (config.architecture, config.sha256, config.graph_sha256)):
+    if not all(
+        isinstance(value, str)
+        for value in (config.architecture, config.sha256, config.graph_sha256, config.words_sha256)
+    ):
         raise ValueError("architecture and digests must be strings")
     if not isinstance(config.model_args, dict):
         raise ValueError(f"model_args is {reprlib.repr(config.model_args)}, expected an object")

@@ -50,7 +50,8 @@ def beam_search(
 ) -> list[tuple[Text, float]]:
     """Return the likeliest texts and their log probabilities, best first, found by a prefix beam search.
 
-    ``language`` gives the weighted log probability of an answer after a text; the result's scores then include it.
+    ``language`` gives the weighted log probability of an answer after a text: it takes part in the choice of texts, and
+    in their order, but not in their log probabilities.
     Answers less probable than ``least`` in a frame are not tried there.
     """
     beams: dict[Text, tuple[float, float]] = {(): (1.0, 0.0)}  # probability that ends in a blank, and in an answer
@@ -76,8 +77,8 @@ def beam_search(
         total = sum(sum(found[text]) for text in ranked) or 1.0
         scale += float(np.log(total))
         beams = {text: (found[text][0] / total, found[text][1] / total) for text in ranked}
-    scored = [(text, float(np.log(max(sum(p), TINY)) + scale + bonus[text])) for text, p in beams.items()]
-    return sorted(scored, key=lambda pair: -pair[1])
+    scored = [(text, float(np.log(max(sum(p), TINY)) + scale)) for text, p in beams.items()]
+    return sorted(scored, key=lambda pair: -pair[1] - bonus[pair[0]])
 
 
 def log_likelihood(frames: Frames, texts: Sequence[Text]) -> NDArray[np.float64]:

@@ -16,6 +16,8 @@ from hwr.reading import ctc, session
 from hwr.reading.alphabet import SPACE, LineAlphabet, alphabets, case_folded
 from hwr.reading.config import STRIDE, LineConfig
 from hwr.reading.ctc import Frames
+from hwr.reading.decoding import decode
+from hwr.reading.language import Language
 from hwr.reading.layout import InkLine, lines_of
 from hwr.reading.result import Box, Character, Reading, TextLine, Word
 
@@ -39,14 +41,15 @@ class _Line(NamedTuple):
 class LineReader:
     """A line network with its preprocessing and decoding."""
 
-    def __init__(self, network: session.Network, config: LineConfig) -> None:
-        self.network, self.config = network, config
+    def __init__(self, network: session.Network, config: LineConfig, language: Language | None = None) -> None:
+        self.network, self.config, self.language = network, config, language
         self._alphabets = alphabets(config.characters)
 
     @classmethod
     def open(cls, folder: Path) -> LineReader:
         """Load the reader of a directory. Raises UserError if it is not there or damaged."""
-        return cls(*session.load(folder))
+        network, config = session.load(folder)
+        return cls(network, config, session.language(folder, config))
 
     @property
     def alphabets(self) -> tuple[str, ...]:
@@ -96,8 +99,8 @@ class LineReader:
     def _decoded(self, line: _Line, alphabet: LineAlphabet, k: int) -> TextLine:
         """The likeliest text of a line, and its words."""
         frames = ctc.fold(line.frames, alphabet.sums)
-        beams = ctc.beam_search(frames)
-        best = beams[0][0]
+        found = decode(frames, alphabet, self.language)
+        best = found[0][0]
         text = alphabet.text(best)
         spans = ctc.align(frames, best) if best else []
         words = []
@@ -105,7 +108,7 @@ class LineReader:
             first = (spans[start - 1][1] + spans[start][0]) // 2 if start else 0
             last = (spans[end - 1][1] + spans[end][0] + 1) // 2 if end < len(spans) else len(frames)
             inside = [(a - first, b - first) for a, b in spans[start:end]]
-            options = beams if end - start == len(best) else ctc.beam_search(frames[first:last])
+            options = found if end - start == len(best) else decode(frames[first:last], alphabet, self.language)
             words.append(self._word(line, frames[first:last], best[start:end], options, inside, first, alphabet, k))
         return _text_line(line, words)
 
@@ -121,10 +124,10 @@ class LineReader:
         k: int,
     ) -> Word:
         """A word from its own frames, which begin ``first`` frames into the line."""
-        likely = {alphabet.text(text): float(np.exp(score)) for text, score in options[:k]}
         text = alphabet.text(columns)
-        likely.setdefault(text, float(np.exp(ctc.log_likelihood(frames, [columns])[0])))
-        likely = dict(sorted(likely.items(), key=lambda pair: -pair[1])[:k])
+        likely = {alphabet.text(option): share for option, share in options[:k]}
+        likely = {text: dict(options).get(columns, 0.0)} | likely  # what was read as a part of its line comes first
+        likely = dict(list(likely.items())[:k])
         readings = ctc.alternatives(frames, columns, spans, k)
         edges = _edges(spans, len(frames))
         characters = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from hwr.files import write_atomically
 from hwr.model import graph, verify
 from hwr.model.session import GRAPH, WEIGHTS
+from hwr.reading import language
 from hwr.reading.config import LineConfig
 from hwr.reading.network import LineNetwork, build
 from hwr.reading.session import CONFIG, METRICS, read_config
@@ -27,9 +29,11 @@ def save(
     config: LineConfig,
     notes: dict[str, Any],
     metrics: dict[str, Any],
+    words: Mapping[str, int] | None = None,
 ) -> None:
     """Write the weights, their graph, what was measured, and last config.json, which holds their digests.
 
+    ``words`` and their counts are those of the language that the reader's texts are weighed with; None for none.
     ``notes`` (training configuration, data, package version) go into config.json beside what loading needs.
     """
     network = build(config)
@@ -41,8 +45,15 @@ def save(
     write_atomically(folder / WEIGHTS, content)
     write_atomically(folder / GRAPH, onnx)
     write_atomically(folder / METRICS, _json(metrics))
-    digests = {"sha256": hashlib.sha256(content).hexdigest(), "graph_sha256": hashlib.sha256(onnx).hexdigest()}
-    settings = replace(config, **digests).settings()
+    if words:
+        write_atomically(folder / language.FILE, language.to_bytes(words))
+    described = replace(
+        config,
+        sha256=hashlib.sha256(content).hexdigest(),
+        graph_sha256=hashlib.sha256(onnx).hexdigest(),
+        words_sha256=hashlib.sha256(language.to_bytes(words)).hexdigest() if words else "",
+    )
+    settings = described.settings()
     settings["hwr"] |= notes
     write_atomically(folder / CONFIG, _json(settings))
 

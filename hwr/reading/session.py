@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from hwr.config import UserError
 from hwr.model.onnx_file import GraphError
 from hwr.model.session import Input, Session
+from hwr.reading import language as words
 from hwr.reading.config import STRIDE, LineConfig, checked
+from hwr.reading.language import Language
 
 Gray = NDArray[np.uint8]
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # normalised lines (N, 1, H, W) -> logits (N, T, C)
@@ -55,6 +57,11 @@ def load(folder: Path) -> tuple[Network, LineConfig]:
     except GraphError as error:
         return _with_torch(folder, error), config
     return lambda pixels: session(pixels)["logits"], config
+
+
+def language(folder: Path, config: LineConfig) -> Language | None:
+    """Return the language of a reader's directory; None where the ink alone decides. Raises UserError if damaged."""
+    return Language(words.read(folder / words.FILE, config.words_sha256)) if config.words_sha256 else None
 
 
 def _with_torch(folder: Path, problem: GraphError) -> Network:

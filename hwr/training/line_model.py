@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,11 +20,15 @@ from hwr.files import write_atomically
 from hwr.hub import transfer
 from hwr.metrics import wilson
 from hwr.model import store
-from hwr.model.session import GRAPH
+from hwr.model.session import GRAPH, WEIGHTS
 from hwr.reading import ctc, saving
+from hwr.reading.alphabet import alphabets
 from hwr.reading.config import LineConfig
+from hwr.reading.decoding import decode
+from hwr.reading.language import FILE, Language, words_of
+from hwr.reading.language import read as read_words
 from hwr.reading.network import LineNetwork, build, load_body
-from hwr.reading.session import CONFIG, logits_of
+from hwr.reading.session import CONFIG, logits_of, read_config
 from hwr.training.options import TrainConfig
 
 ARGUMENTS = {"characters", "height", "stretch", "column_channels", "lstm_size", "lstm_layers", "frames_per_column"}
@@ -69,10 +74,20 @@ def _described(config: TrainConfig) -> LineConfig:
     return replace(LineConfig(), **given)
 
 
+def words(config: TrainConfig, texts: Sequence[str]) -> dict[str, int]:
+    """Return the words of the training texts and their counts, with those of the reader that training starts from."""
+    counts = Counter(words_of(texts))
+    if not config.is_fresh and (folder := transfer.find_reader(transfer.find(config.init[0]))) is not None:
+        described = read_config(folder)
+        if described.words_sha256:
+            counts.update(read_words(folder / FILE, described.words_sha256))
+    return dict(counts.most_common())
+
+
 def copy_characters(config: TrainConfig, folder: Path) -> None:
     """Put the character model that a reader belongs to beside it: that of ``--init``, or the bundled one."""
     source = store.BUNDLED if config.is_fresh else transfer.find(config.init[0]).folder
-    for name in (store.CONFIG, store.WEIGHTS, GRAPH, store.METRICS):
+    for name in (CONFIG, WEIGHTS, GRAPH, store.METRICS):
         if (source / name).is_file():
             write_atomically(folder / name, (source / name).read_bytes())
 
@@ -87,9 +102,11 @@ def validation(lines: Lines | None, config: LineConfig, seed: int) -> list[Sampl
 
 
 def calibrate(
-    network: torch.nn.Module, held: Sequence[Sample], config: LineConfig, device: torch.device
+    network: torch.nn.Module, held: Sequence[Sample], config: LineConfig, words: dict[str, int], device: torch.device
 ) -> tuple[LineConfig, dict[str, Any]]:
     """Fit the temperature and the probability of sure words on held-out lines; and what was measured there.
+
+    ``words`` are those of the language that texts are weighed with.
 
     Without held-out lines both stay as they are.
     """
@@ -109,10 +126,11 @@ def calibrate(
         return -sum(float(ctc.log_likelihood(f, [code])[0]) for f, code in zip(frames, codes, strict=True))
 
     temperature = float(min(TEMPERATURES, key=surprise))
-    found = [ctc.beam_search(ctc.probabilities(row, temperature))[0] for row in logits]
-    read = ["".join(config.characters[c - 1] for c in text) for text, _ in found]
+    alphabet, language = alphabets(config.characters)["all"], Language(words)
+    found = [decode(ctc.probabilities(row, temperature), alphabet, language)[0] for row in logits]
+    read = [alphabet.text(text) for text, _ in found]
     right = np.array([text == line.text for text, line in zip(read, held, strict=True)])
-    sure = _threshold(np.exp([score for _, score in found]), right)
+    sure = _threshold(np.array([share for _, share in found]), right)
     pairs = [(line.text, text) for line, text in zip(held, read, strict=True)]
     exact = int(sum(a.lower() == b.lower() for a, b in pairs))
     low, high = wilson(exact, len(pairs))

@@ -1,0 +1,102 @@
+"""A character n-gram of the words that a reader learnt from: which letters are likely after others.
+
+It is built from words and their counts in a fraction of a second, so that a model directory holds the words alone, as
+text: ``words.tsv``, a word and its count on each line. Case is ignored, and digits are never judged: every digit is as
+likely as any other. Smoothing after Witten and Bell, 1991, "The zero-frequency problem".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hwr.config import UserError
+
+FILE = "words.tsv"
+ORDER = 5  # characters of an n-gram
+WEIGHT, BONUS = (
+    0.7,
+    1.6,
+)  # of its logarithms beside those of the ink, and for every character: chosen on held-out writers
+EQUAL = 1 / 50  # probability of a character in a text that is no word, such as a code or a name
+UNSEEN = 1 / 70  # of a character that no n-gram has
+DAMPING = 0.5  # exponent of the counts: frequent words do not drown rare ones
+MAX_WORDS, MAX_BYTES = 200_000, 2**23
+BOUNDARY = " "
+
+
+class Language:
+    """Weighted log probabilities of characters, given the ones before them."""
+
+    def __init__(self, words: Mapping[str, int], weight: float = WEIGHT, bonus: float = BONUS) -> None:
+        """Count the n-grams of words, each as often as its count says."""
+        self.weight, self.bonus = weight, bonus
+        self._counts: Counter[str] = Counter()
+        for word, count in words.items():
+            text = BOUNDARY + word.lower() + BOUNDARY
+            for end in range(2, len(text) + 1):
+                for start in range(max(end - ORDER, 0), end):
+                    self._counts[text[start:end]] += count**DAMPING
+        self._totals: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        for gram, count in self._counts.items():
+            self._totals[gram[:-1]] += count
+            self._kinds[gram[:-1]] += 1
+        self._known: dict[tuple[str, str], float] = {}
+
+    def score(self, text: str, character: str) -> float:
+        """Return the weighted log probability of a character after a text; 0 for a digit."""
+        if character.isdigit():
+            return 0.0
+        key = (BOUNDARY + text[-ORDER:]).lower()[1 - ORDER :], character.lower()
+        if key not in self._known:
+            self._known[key] = self.weight * math.log(self._probability(*key)) + self.bonus
+        return self._known[key]
+
+    def score_of(self, text: str) -> float:
+        """Return the weighted log probability of a whole text: of its words, or of equally likely characters."""
+        words = sum(self.score(text[:i], character) for i, character in enumerate(text))
+        equal = sum(self.weight * math.log(EQUAL) + self.bonus for character in text if not character.isdigit())
+        return max(words, equal) + math.log1p(math.exp(-abs(words - equal)))
+
+    def _probability(self, before: str, character: str) -> float:
+        found = UNSEEN
+        for length in range(min(ORDER - 1, len(before)) + 1):
+            context = before[len(before) - length :]
+            total = self._totals.get(context)
+            if not total:
+                break
+            kinds = self._kinds[context]
+            found = (self._counts.get(context + character, 0) + kinds * found) / (total + kinds)
+        return found
+
+
+def words_of(texts: Iterable[str]) -> dict[str, int]:
+    """Count the words of texts, case ignored, the most frequent first; those without a letter are left out."""
+    counts = Counter(word.lower() for text in texts for word in text.split() if any(c.isalpha() for c in word))
+    return dict(counts.most_common(MAX_WORDS))
+
+
+def to_bytes(words: Mapping[str, int]) -> bytes:
+    """Return words and their counts as the content of words.tsv."""
+    return "".join(f"{word}\t{count}\n" for word, count in words.items()).encode()
+
+
+def read(path: Path, sha256: str) -> dict[str, int]:
+    """Return the words of a words.tsv whose digest is ``sha256``. Raises UserError for any other file."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes, so it is no list of words of ours")
+        content = path.read_bytes()
+    except OSError:
+        raise UserError(f"{path} cannot be read: the reader's config.json names it") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UserError(f"{path} is not what config.json was written for: its sha256 differs")
+    try:
+        pairs = [line.split("\t") for line in content.decode().splitlines()]
+        return {word: int(count) for word, count in pairs}
+    except ValueError:
+        raise UserError(f"{path} is damaged: expected a word, a tab and a count on every line") from None
