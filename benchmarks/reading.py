@@ -9,6 +9,7 @@ width, and read from its ink. With ``--rival`` RapidOCR's recogniser reads the v
 
 from __future__ import annotations
 
+import importlib
 import string
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from tqdm import tqdm
 
 from benchmarks import results
 from hwr import Recognizer, cli
-from hwr.config import UserError
+from hwr.config import Alphabet, UserError
 from hwr.data.lines import composing, sources
 from hwr.data.lines.composing import Hand, Line, hand_of, height_of, is_held_out
 from hwr.data.lines.sampling import GAPS
@@ -33,7 +34,7 @@ from hwr.ink.strokes import draw
 from hwr.reading.config import PRINTABLE
 
 Gray = NDArray[np.uint8]
-Read = Callable[[Gray, str], str]  # ink and an alphabet -> text
+Read = Callable[[Gray, Alphabet], str]  # ink and an alphabet -> text
 
 HEIGHTS, PENS = (40.0, 90.0), (0.04, 0.1)  # pixels of a line, and of the pen as a share of that
 WIDEST = 900  # pixels of a line
@@ -81,7 +82,7 @@ def main(options: Options) -> None:
         results.write(options.write, results.report("reading", "onnxruntime", results=found))
 
 
-def alphabet_of(kind: str) -> str:
+def alphabet_of(kind: str) -> Alphabet:
     return "digits" if kind.startswith("digits") else "all"
 
 
@@ -93,12 +94,12 @@ def ink_picture(ink: Gray) -> Gray:
 def rival() -> Read:
     """RapidOCR's recogniser alone, without its detector, reading black on white."""
     try:
-        from rapidocr import RapidOCR
+        rapidocr: Any = importlib.import_module("rapidocr")
     except ImportError:
         raise UserError("--rival needs RapidOCR: pip install -r benchmarks/requirements-engines.txt") from None
-    engine = RapidOCR(params={"Global.log_level": "error"})
+    engine = rapidocr.RapidOCR(params={"Global.log_level": "error"})
 
-    def read(ink: Gray, alphabet: str) -> str:
+    def read(ink: Gray, alphabet: Alphabet) -> str:
         answer = engine(np.dstack([255 - ink] * 3), use_det=False, use_cls=False)
         text = " ".join(answer.txts or ())
         return "".join(c for c in text if c in string.digits) if alphabet == "digits" else text
@@ -174,7 +175,7 @@ def sketch(line: Any, rng: np.random.Generator) -> Gray:
     return draw([(stroke - low) * scale + margin for stroke in line], (int(high), int(wide)), pen)
 
 
-def measure(lines: Sequence[Written], read: Read, alphabet: str, name: str) -> dict[str, Any]:
+def measure(lines: Sequence[Written], read: Read, alphabet: Alphabet, name: str) -> dict[str, Any]:
     """Exact texts with their 95 % interval, character error rate, and the median of milliseconds a line.
 
     Case is ignored, and so are spaces where digits alone are asked for.

@@ -2,6 +2,7 @@
 
 python -m hwr predict a.png folder "scans/*.tif"
 python -m hwr evaluate --data mnist --out report
+python -m hwr evaluate-lines --data my_lines --out report
 python -m hwr push runs/mine owner/name
 python -m hwr deploy-space owner/page --model owner/name
 python -m hwr export runs/mine
@@ -85,6 +86,36 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class EvaluateLines:
+    """Measure a line reader: character and word error rates, per writer, and a picture of the lines read worst."""
+
+    data: tuple[str, ...]
+    """Lines with their text, as train.py --task lines takes them."""
+    out: Path
+    """Folder for lines.json, lines.md and worst_lines.png."""
+    model: str = "bundled"
+    """A model directory, or owner/name[@revision] on the Hugging Face Hub."""
+    limit: int = 500
+    """Lines of each source, drawn at random; 0: all."""
+    held_out: bool = False
+    """Only lines of the writers that training holds out by a hash of their names."""
+    seed: int = 0
+    """Chooses the lines."""
+    data_dir: Path = Path("~/.cache/hwr/data")
+    """Where files are also looked for."""
+
+    def run(self) -> None:
+        """Measure, write, and say how well it did."""
+        from hwr.evaluation import lines  # scipy is for this command alone
+
+        found = lines.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.held_out, self.seed)
+        print(f"{found['exact']:.1%} of {found['n']:,} lines exact, ", end="")
+        print(f"character error rate {found['character_error_rate']:.1%}, ", end="")
+        print(f"word error rate {found['word_error_rate']:.1%}")
+        print(f"Report written to {self.out / lines.TABLES}")
+
+
+@dataclass(frozen=True)
 class Push:
     """Publish a model directory on the Hugging Face Hub, in one commit."""
 
@@ -154,13 +185,14 @@ class Export:
 Command = (
     Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[EvaluateLines, tyro.conf.subcommand("evaluate-lines")]
     | Annotated[Push, tyro.conf.subcommand("push")]
     | Annotated[DeploySpace, tyro.conf.subcommand("deploy-space")]
     | Annotated[Export, tyro.conf.subcommand("export")]
 )
 
 
-def main(command: Predict | Evaluate | Push | DeploySpace | Export) -> None:
+def main(command: Predict | Evaluate | EvaluateLines | Push | DeploySpace | Export) -> None:
     """Do what was asked."""
     command.run()
 
