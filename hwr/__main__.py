@@ -29,7 +29,7 @@ from hwr.model import store
 
 @dataclass(frozen=True)
 class Predict:
-    """Say what pictures show: one row each, on standard output, or in a file that a stopped run can go on with."""
+    """Say what pictures show: one row each, on standard output or in a file."""
 
     pictures: tyro.conf.Positional[tuple[str, ...]]
     """Files, folders, patterns such as "scans/**/*.png", and - for a picture on standard input."""
@@ -46,14 +46,12 @@ class Predict:
     csv: bool = False
     """Comma-separated values under a line of names."""
     out: Path | None = None
-    """File to write. Default: standard output."""
-    resume: bool = False
-    """Leave out the pictures that have a row in --out already."""
+    """New file to write. Default: standard output."""
 
     def run(self) -> None:
         """Ask, and write."""
         task = batch.Task(self.alphabet, self.top_k, self.read, self.json, self.csv)
-        batch.predict(self.pictures, self.model, task, self.out, self.resume)
+        batch.predict(self.pictures, self.model, task, self.out)
 
 
 @dataclass(frozen=True)

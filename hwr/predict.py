@@ -22,7 +22,7 @@ from hwr.cli import heard
 from hwr.config import Alphabet, UserError
 from hwr.ink.picture import Gray, opened
 from hwr.recognizer import BATCH, Recognizer
-from hwr.rows import Csv, Done, Format, Json, Records, Row, Table, repair
+from hwr.rows import Csv, Format, Json, Row, Table
 
 STANDARD_INPUT = "-"
 MOST_BYTES = 2**28  # read from standard input
@@ -65,55 +65,36 @@ class Seen(NamedTuple):
     ink: Gray | None
 
 
-def predict(words: Sequence[str], model: str, task: Task, out: Path | None = None, resume: bool = False) -> None:
-    """A row for every picture that the words name, on standard output or in ``out``.
+def predict(words: Sequence[str], model: str, task: Task, out: Path | None = None) -> None:
+    """Write a row for every picture that the words name, to standard output or to a new file ``out``.
 
-    With ``resume``, pictures that have a row in ``out`` are left out. Raises FailedError, at the end, if there are
-    rows without an answer.
+    Raises FailedError, at the end, if there are rows without an answer.
     """
     task.check()
     if not words:
         raise UserError("no pictures: name files, folders or patterns, or - for standard input")
     form = task.form()
-    done = _done(out, form, resume)
     recognizer = Recognizer.from_pretrained(model)
     recognizer.labels(task.alphabet)  # one that the model lacks is no mistake of the pictures
-    names = (name for name in pictures(words) if not _is_done(name, done, form))
     total = sum(1 for _ in pictures(words))
-    failed = done.failed
     with _sink(out) as sink:
-        if form.head and not (out and out.stat().st_size):
+        if form.head:
             print(form.head, file=sink, flush=True)
         quiet = True if sink.isatty() else None  # rows and a bar on one screen are in each other's way
-        found = tqdm(rows(recognizer, names, task), "pictures", total, disable=quiet, initial=len(done.names))
-        failed += _write(found, form, sink)
+        found = tqdm(rows(recognizer, pictures(words), task), "pictures", total, disable=quiet)
+        failed = _write(found, form, sink)
     if failed:
         raise FailedError(f"{failed:,} of {total:,} pictures have no answer: their rows say why")
 
 
-def _done(out: Path | None, form: Format, resume: bool) -> Done:
-    """What ``out`` holds already. Raises UserError if it must not be written to."""
-    if resume and (out is None or not isinstance(form, Records)):
-        raise UserError("--resume goes on with a file: it needs --out, and --json or --csv")
-    if out is not None and out.exists() and not out.is_file():
-        raise UserError(f"--out {out} is not a file")
-    if out is not None and resume and isinstance(form, Records):
-        return repair(out, form)
-    if out is not None and out.exists() and out.stat().st_size:
-        raise UserError(f"--out {out} is there already: name another file, or go on with it by --resume")
-    return Done(set(), 0)
-
-
-def _is_done(name: str, done: Done, form: Format) -> bool:
-    return isinstance(form, Records) and form.written(name) in done.names
-
-
 @contextmanager
 def _sink(out: Path | None) -> Iterator[TextIO]:
-    """Where rows go."""
+    """Open the place where rows go. Raises UserError for a file that exists or cannot be written."""
     if out is not None:
         try:
-            file = out.open("a", encoding="utf-8", newline="")
+            file = out.open("x", encoding="utf-8", newline="")
+        except FileExistsError:
+            raise UserError(f"--out {out} is there already: name another file") from None
         except OSError as error:
             raise UserError(f"--out {out} cannot be written: {error.strerror}") from None
         with file:

@@ -1,6 +1,5 @@
 """A visitor's own recogniser: what was taught is answered, and nobody else notices."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,11 +128,9 @@ def test_nothing_taught_is_the_general_model(recognizer: Recognizer, hand: list[
     assert own.config == recognizer.config
 
 
-def test_three_hundred_samples_take_moments_and_little_memory(recognizer: Recognizer, hand: list[Sample]) -> None:
+def test_three_hundred_samples_take_little_memory(recognizer: Recognizer, hand: list[Sample]) -> None:
     samples = [(np.roll(seen, shift, axis=0), name) for shift in range(3) for seen, name in hand][:300]
-    begin = time.perf_counter()
     own = personal.adapted(recognizer, samples)
-    assert time.perf_counter() - begin < 10, "0.2 s on two idle cores"
     assert isinstance(own.head, personal.PersonalHead)
     assert sum(kept.nbytes for kept in (own.head.change, own.head.kept, own.head.pull)) < 200_000
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -35,9 +34,9 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def asked(words: list[str], out: Path, resume: bool = False, **task: Any) -> list[str]:
+def asked(words: list[str], out: Path, **task: Any) -> list[str]:
     try:
-        batch.predict(words, "bundled", batch.Task(**({"json": True} | task)), out, resume)
+        batch.predict(words, "bundled", batch.Task(**({"json": True} | task)), out)
     except batch.FailedError as error:
         assert error.exit_status == 1
     return out.read_text(encoding="utf-8").splitlines()
@@ -90,26 +89,9 @@ def test_what_looks_like_a_formula_is_text_to_a_spreadsheet() -> None:
     assert next(csv.reader([line]))[0] == "'=HYPERLINK(1).png"
 
 
-@pytest.mark.parametrize("form", [{"json": True}, {"json": False, "csv": True}])
-@pytest.mark.parametrize("lost", [1, 30, 200])
-def test_a_run_cut_off_anywhere_goes_on_to_the_rows_of_an_undisturbed_one(
-    folder: Path, tmp_path: Path, form: dict[str, bool], lost: int
-) -> None:
-    figures = re.compile(r"\b\d\.\d+(?:e-\d+)?\b")
-    whole = asked([str(folder)], tmp_path / "whole", **form)
-    cut = (tmp_path / "whole").read_bytes()[:-lost]
-    (tmp_path / "cut").write_bytes(cut)
-    again = asked([str(folder)], tmp_path / "cut", resume=True, **form)
-    assert [figures.split(line) for line in again] == [figures.split(line) for line in whole]
-    found, expected = ([float(x) for line in lines for x in figures.findall(line)] for lines in (again, whole))
-    assert found == pytest.approx(expected, abs=1e-5), "but for rounding in batches of another size"
-
-
-def test_a_file_of_anything_else_is_never_gone_on_with(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_never_written_to(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("my notes\n")
-    with pytest.raises(UserError, match="no earlier answer of the same form"):
-        batch.predict([str(folder)], "bundled", batch.Task(json=True), other, resume=True)
     with pytest.raises(UserError, match="is there already"):
         batch.predict([str(folder)], "bundled", batch.Task(json=True), other)
     assert other.read_text() == "my notes\n"
@@ -163,9 +145,6 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_read(task: batch.Tas
         batch.predict([str(EXAMPLES)], "bundled", task)
 
 
-def test_going_on_needs_a_file_that_can_be_read_again(tmp_path: Path) -> None:
-    for task, out in ((batch.Task(json=True), None), (batch.Task(), tmp_path / "table")):
-        with pytest.raises(UserError, match="it needs --out, and --json or --csv"):
-            batch.predict([str(EXAMPLES)], "bundled", task, out, resume=True)
+def test_no_pictures_are_a_mistake() -> None:
     with pytest.raises(UserError, match="no pictures"):
         batch.predict([], "bundled", batch.Task())

@@ -324,6 +324,7 @@ def test_a_program_is_loaded_without_unpickling(folder: Path, name: str, monkeyp
     torch.export.load(folder / name)
 
 
+@pytest.mark.slow
 def test_a_program_holds_no_paths_of_the_machine_and_is_the_same_every_time(folder: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(folder / "model.pt2") as archive:
         for name in archive.namelist():
@@ -341,6 +342,7 @@ def quantised(folder: Path, request: pytest.FixtureRequest) -> tuple[bool, bytes
     return request.param, export_int8.content(*store.load(folder), request.param)
 
 
+@pytest.mark.slow
 def test_int8_is_near_the_answers_of_the_network(folder: Path, quantised: tuple[bool, bytes]) -> None:
     raw, content = quantised
     model, config = store.load(folder)
@@ -354,6 +356,7 @@ def test_int8_is_near_the_answers_of_the_network(folder: Path, quantised: tuple[
     )
 
 
+@pytest.mark.slow
 def test_int8_is_all_of_the_network_but_its_stem_and_its_classifier(quantised: tuple[bool, bytes]) -> None:
     raw, content = quantised
     graph = onnx.load_from_string(content).graph
@@ -365,6 +368,7 @@ def test_int8_is_all_of_the_network_but_its_stem_and_its_classifier(quantised: t
     assert (graph.input[0].name, graph.output[0].name) == (("ink", "probabilities") if raw else ("pixels", "logits"))
 
 
+@pytest.mark.slow
 def test_int8_keeps_the_metadata_and_is_the_same_every_time(
     folder: Path, quantised: tuple[bool, bytes], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,4 @@
-"""Hostile requests and command lines get an answer or a clear refusal; slow and endless clients hold nobody up."""
+"""Hostile requests get an answer or a clear refusal; slow and endless clients hold nobody up."""
 
 from __future__ import annotations
 
@@ -9,19 +9,31 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import visits
+from hostile import seeds
 from PIL import Image
+from visits import Refusal
 
 import app
-from benchmarks.hostile import visits, words
-from benchmarks.hostile.running import Refusal, run
-from hwr import UserError, cli
+from hwr import UserError
 from hwr.ink.preprocess import to_ink
-from hwr.training.options import TrainConfig
 from page import limits, received
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=20)
+NAMES = (
+    "../../evil.png",
+    "/etc/passwd",
+    "..\\..\\evil.png",
+    "a" * 300 + ".png",
+    "<img src=x onerror=alert(1)>.png",
+    "..",
+)
+OUTSIDE = (
+    "/etc/passwd",
+    "../../../../etc/passwd",
+    "..%2f..%2fetc%2fpasswd",
+    "/proc/self/environ",
+    "file:///etc/passwd",
+)
 MORE = 2**24  # bytes that lie in the buffers of the system between two processes
 SLOW = 30  # clients that send a byte now and then
 
@@ -33,42 +45,29 @@ def visited(page_url: str, page_log: Path) -> visits.Page:
 
 @pytest.fixture(scope="module")
 def sketch(visited: visits.Page) -> dict[str, object]:
-    drawn = visits.file(visited.uploaded(visits.seeds()[1][1]))
+    drawn = visits.file(visited.uploaded(seeds()[1][1]))
     return {"background": None, "layers": [drawn], "composite": None}
 
 
-def test_odd_requests_are_answered_or_refused(visited: visits.Page) -> None:
-    tallies = run(visits.cases(visited, seed=0, n=12), visited.log.parent, local=False)
-    assert [line for tally in tallies.values() for line in tally.other] == []
-    assert tallies["HTTP: drawings"].answered, "the pad's own drawing is none"
-    assert all(tally.refused for tally in tallies.values())
+@pytest.mark.parametrize("name", NAMES)
+def test_an_upload_stays_in_its_folder_whatever_it_is_called(visited: visits.Page, name: str) -> None:
+    path = visited.uploaded(b"no picture", name)
+    assert ".." not in Path(path).parts and path.startswith(str(visited.log.parent))
+    with pytest.raises(Refusal):
+        visited.answer("read", {"data": [visits.file(path), "digits"]})
 
 
-def test_odd_command_lines_are_parsed_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    tallies = run(words.cases(seed=0, n=60), tmp_path)
-    assert [line for tally in tallies.values() for line in tally.other] == []
-    assert tallies["command line: train.py"].answered and tallies["command line: python -m hwr"].answered
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_files_outside_the_upload_folder_are_not_served(visited: visits.Page, path: str) -> None:
+    for place in (f"{visits.API}/file=", f"{visits.API}/proxy=", "/static/", "/assets/"):
+        with pytest.raises(Refusal):
+            visits.accepted(visited.ask("GET", place + path))
 
 
-@FIXED
-@given(
-    st.lists(
-        st.sampled_from(("--data", "--epochs", "--lr", "--out", "predict", "--")) | st.text(max_size=9), max_size=4
-    )
-)
-def test_any_words_are_parsed_or_refused(given_words: list[str]) -> None:
-    for parse in (words.train, words.hwr):
-        try:
-            words.carry_out(parse, given_words)
-        except Refusal as refused:
-            assert str(refused).count("\n") == 1
+# --- found by fuzzing ---
 
 
-# --- the page: what was found so ---
-
-
+@pytest.mark.slow
 def test_slow_clients_hold_nobody_up(visited: visits.Page, sketch: dict[str, object]) -> None:
     def seconds() -> float:
         begun = time.monotonic()
@@ -89,7 +88,7 @@ def test_a_drawing_of_the_pad_is_fetched_once_and_a_damaged_one_refused() -> Non
     import gradio as gr
     from gradio.components.image_editor import EditorDataBlobs
 
-    pad, drawn = gr.Sketchpad(), visits.seeds()[1][1]
+    pad, drawn = gr.Sketchpad(), seeds()[1][1]
     for layer in (drawn, drawn[: len(drawn) // 2], b"no picture"):
         pad.blob_storage["visitor"] = EditorDataBlobs(background=None, layers=[None, layer], composite=drawn)
         sketch = {"id": "visitor"}
@@ -143,7 +142,7 @@ def test_drawings_that_nobody_asks_about_do_not_pile_up(monkeypatch: pytest.Monk
     import gradio as gr
     from gradio.components.image_editor import AcceptBlobs
 
-    drawn = visits.seeds()[1][1]
+    drawn = seeds()[1][1]
     monkeypatch.setattr(limits, "MOST_KEPT", 3 * len(drawn))
     pad = gr.Sketchpad()
     limits.bound(pad)
@@ -172,7 +171,7 @@ def test_a_session_of_no_name_or_of_half_a_character_is_refused(
 
 def test_an_emoji_is_no_half_character(visited: visits.Page) -> None:
     with pytest.raises(Refusal, match="no alphabet"):
-        visited.answer("read", {"data": [visits.file(visited.uploaded(visits.seeds()[0][1])), "\U0001f600"]})
+        visited.answer("read", {"data": [visits.file(visited.uploaded(seeds()[0][1])), "\U0001f600"]})
 
 
 @pytest.mark.parametrize("data", [["digits"], ["", "digits"], [visits.file("\0"), "digits"]])
@@ -185,30 +184,6 @@ def test_a_call_with_other_inputs_is_told_where_they_are_listed(
 
 
 def test_an_alphabet_that_is_no_word_is_refused(visited: visits.Page) -> None:
-    drawn = visits.file(visited.uploaded(visits.seeds()[0][1]))
+    drawn = visits.file(visited.uploaded(seeds()[0][1]))
     with pytest.raises(Refusal, match="no alphabet"):
         visited.answer("read", {"data": [drawn, ["digits"]]})
-
-
-# --- command lines: what was found so ---
-
-
-@pytest.mark.parametrize("flag", ["--lr", "--degrees", "--weights", "--mixup", "--smoothing"])
-@pytest.mark.parametrize("value", ["nan", "inf"])
-def test_a_number_that_is_none_is_refused_by_its_flag(flag: str, value: str) -> None:
-    with pytest.raises(Refusal, match=flag):
-        words.carry_out(words.train, [flag, value])
-
-
-def test_deep_arguments_are_no_json() -> None:
-    with pytest.raises(UserError, match="not JSON"):
-        TrainConfig(model_args="[" * 100_000)
-
-
-def test_a_long_message_loses_its_middle(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["train.py", "--data", "a", "--epochs", "b" * 5000])
-    with pytest.raises(SystemExit):
-        cli.run(lambda options: None, TrainConfig, "")
-    said = capsys.readouterr().err
-    assert len(said) < cli.LONGEST + 50
-    assert said.endswith("--help lists all flags\n")

@@ -15,6 +15,7 @@ from benchmarks import load, serving
 from benchmarks.load import Sketch, Tally
 from benchmarks.serving import Served
 
+pytestmark = pytest.mark.slow
 SOAK = 60  # seconds; memory is looked at after a third of them and at the end
 MOST_GROWTH = 40  # MiB meanwhile: one picture of the pad that is kept with every answer, 314 kB, takes more
 

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import visits
+from hostile import seeds
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
 import app
 from benchmarks import serving
-from benchmarks.hostile import visits
 from benchmarks.serving import Served
 from hwr import UserError
 
@@ -51,7 +52,7 @@ def called(server: Served, name: str, **given: object) -> tuple[bool, str]:
 @pytest.fixture
 def picture() -> str:
     """A picture in the form in which programs send those that are on no server."""
-    return "data:image/png;base64," + base64.b64encode(visits.seeds()[1][1]).decode()
+    return "data:image/png;base64," + base64.b64encode(seeds()[1][1]).decode()
 
 
 def test_both_endpoints_are_tools_and_say_what_they_take(tools: Served) -> None:

@@ -51,6 +51,7 @@ def launch(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(run, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=500)
 
 
+@pytest.mark.slow
 def test_two_processes_measure_every_picture_exactly_once(tmp_path: Path) -> None:
     script = tmp_path / "count.py"
     script.write_text(COUNT)

@@ -31,6 +31,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_the_sample_trains_a_model_that_reads_digits_it_never_saw(tmp_path: Path) -> None:
     command = [sys.executable, "train.py", "--out", str(tmp_path / "model"), "--epochs", "8", "--no-report"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
@@ -105,6 +106,7 @@ def test_mistakes_are_one_clear_line_and_status_2(
         assert not [line for line in progress if line.strip() and "img/s" not in line]
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_written_is_finished_from_its_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_model_that_cannot_be_written_is_finished_from_its_checkpoint(
 
 
 @pytest.mark.parametrize("scikit_learn", [True, False])
+@pytest.mark.slow
 def test_a_run_ends_with_a_report_and_is_whole_without_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, scikit_learn: bool
 ) -> None:
