@@ -216,7 +216,7 @@ def save_reader(
     notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": list(writers)}
     if before:
         notes["started_from"] = before
-    saving.save(config.out / READER, weights, line_config, notes, measured, words)
+    saving.save(config.out / READER, weights, line_config, notes, {"validation": measured}, words)
     line_model.copy_characters(config, config.out)
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
     write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -68,12 +68,14 @@ def write(
     license: str = "",  # noqa: A002  the Hub's word for it
     onnx: bool = False,
     plots: Sequence[str] = (),
+    reader: Mapping[str, Any] | None = None,
 ) -> str:
     """The card of a model directory as Markdown, from its config, training notes and metrics.
 
     ``repo`` is the "owner/name" that the examples load from. ``license`` is an identifier of the Hub; without one, here
     or in the notes, weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: there is a
-    model.standalone.onnx beside the card. ``plots``: names of pictures beside it.
+    model.standalone.onnx beside the card. ``plots``: names of pictures beside it. ``reader``: the settings of
+    the line reader beside the model and, as "measured", what it reads of held-out lines.
     """
     chosen = license or str(notes.get("license", "")) or _default_license(notes)
     card = ModelCard.from_template(
@@ -83,6 +85,7 @@ def write(
         onnx=onnx,
         weights_license=inline(chosen) if chosen else "",
         plots=[(inline(Path(name).stem.replace("_", " ")), quote(name)) for name in plots],
+        reader=_about_reader(reader) if reader else None,
         **_about_model(config),
         **_about_measurements(measured),
         **_about_training(notes),
@@ -199,6 +202,18 @@ def _about_model(config: ModelConfig) -> dict[str, Any]:
         "ambiguous": {*"0O1lI"} <= {*config.labels},
         "cased": any(u in config.labels and low in config.labels for u, low in zip(UPPER, LOWER, strict=True)),
         "other": inline(OTHER) if OTHER in config.labels else "",
+    }
+
+
+def _about_reader(reader: Mapping[str, Any]) -> dict[str, Any]:
+    sources = origins.listed(reader.get("training", {}).get("data"))
+    known = dict.fromkeys(ATTRIBUTION[key] for key in map(_known, sources) if key)
+    named = ", ".join(map(inline, sources))
+    return {
+        "characters": len(reader["characters"]),
+        "height": reader["height"],
+        "measured": reader.get("measured"),
+        "data": f"{named}: {'; '.join(known)}" if known else named or "data that is not recorded",
     }
 
 

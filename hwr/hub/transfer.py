@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from hwr.config import UserError
 from hwr.files import local
@@ -35,7 +36,19 @@ def described(folder: Path) -> str:
     measured = json.loads((folder / METRICS).read_bytes())
     plots = [name for name in (CURVES,) if (folder / name).is_file()]
     config = verify.model_config(folder, settings)
-    return card.write(config, settings["hwr"], measured, onnx=(folder / ONNX).is_file(), plots=plots)
+    reader = _reader_settings(folder / READER)
+    return card.write(config, settings["hwr"], measured, onnx=(folder / ONNX).is_file(), plots=plots, reader=reader)
+
+
+def _reader_settings(folder: Path) -> dict[str, Any] | None:
+    """What the card says of a line reader; None where there is none."""
+    if not (folder / CONFIG).is_file():
+        return None
+    session.read_config(folder)  # refuses a damaged one
+    ours: dict[str, Any] = json.loads((folder / CONFIG).read_bytes())["hwr"]
+    measured = folder / METRICS
+    found = json.loads(measured.read_bytes()) if measured.is_file() else {}
+    return ours | {"measured": found.get("validation")}
 
 
 def is_described(folder: Path) -> bool:

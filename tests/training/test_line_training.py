@@ -153,9 +153,9 @@ def test_a_folder_of_lines_trains_a_model_with_a_reader_and_a_killed_run_ends_al
     reader, _ = saving.load(config.out / READER)
     notes = json.loads((config.out / READER / "config.json").read_bytes())["hwr"]
     assert notes["training"]["data"] == ["my lines"]
-    assert (config.out / "model.safetensors").is_file() and "n" in json.loads(
-        (config.out / READER / "metrics.json").read_bytes()
-    )
+    measured = json.loads((config.out / READER / "metrics.json").read_bytes())["validation"]
+    assert (config.out / "model.safetensors").is_file() and measured["n"] == 2
+    assert "Words, numbers and lines of writing are read" in (config.out / "README.md").read_text()
 
     train.main(replace(config, out=tmp_path / "killed", epochs=2))
     state = checkpoint.read(tmp_path / "killed")
