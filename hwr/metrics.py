@@ -1,4 +1,4 @@
-"""Pure functions of (logits, labels). A label may allow several classes: a letter of unknown case is either."""
+"""Losses and figures as pure functions of logits and labels. A letter of unknown case allows two classes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ ACCEPTED = 0.99  # share of validation pictures that the rejection threshold let
 
 
 def log_likelihood(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """log P(any allowed class), (N,), of logits (N, C) and allowed bool (N, C)."""
+    """Return log P(any allowed class), (N,), for logits (N, C) and allowed bool (N, C)."""
     return F.log_softmax(logits, 1).masked_fill(~allowed, -torch.inf).logsumexp(1)
 
 
 def loss(logits: torch.Tensor, allowed: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Mean cross entropy, (), with label smoothing towards all classes alike."""
+    """Return the mean cross entropy, (), with label smoothing towards the uniform distribution."""
     return -((1 - smoothing) * log_likelihood(logits, allowed) + smoothing * _uniform(logits)).mean()
 
 
 def soft_loss(
     logits: torch.Tensor, allowed: torch.Tensor, prior: torch.Tensor, weight: float, smoothing: float = 0.0
 ) -> torch.Tensor:
-    """``loss`` of each sample, (N,), with ``weight`` of it against fixed shares of the allowed classes, ``prior``.
+    """Return each sample's loss, (N,), a share ``weight`` of it against the fixed shares ``prior`` of allowed classes.
 
     Where one class is allowed this is ``loss``. For a letter of unknown case, 0 leaves the case to the network and 1
     teaches the prior.
@@ -36,12 +36,12 @@ def soft_loss(
 
 
 def distillation_loss(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Cross entropy, (N,), against a teacher's probabilities (N, C) (Hinton, Vinyals and Dean 2015, at T = 1)."""
+    """Return the cross entropy (N,) with a teacher's probabilities (N, C) (Hinton, Vinyals and Dean 2015, at T = 1)."""
     return F.cross_entropy(logits, taught, reduction="none")
 
 
 def reshared(probabilities: torch.Tensor, allowed: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
-    """Probabilities (N, C) in which the allowed classes, bool (N, C), share their sum as ``prior`` (N, C) says."""
+    """Return probabilities (N, C) in which the allowed classes, bool (N, C), divide their sum by ``prior`` (N, C)."""
     sums = (probabilities * allowed).sum(1, keepdim=True)
     return torch.where(allowed, sums * prior, probabilities)
 
@@ -51,17 +51,17 @@ def _uniform(logits: torch.Tensor) -> torch.Tensor:
 
 
 def hits(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """bool (N,): the best class is an allowed one."""
+    """Return whether the best class is an allowed one, bool (N,)."""
     return allowed.gather(1, scores.argmax(1, keepdim=True)).squeeze(1)
 
 
 def accuracy(scores: torch.Tensor, allowed: torch.Tensor) -> float:
-    """Share of samples whose best class is allowed."""
+    """Return the share of samples whose best class is allowed."""
     return hits(scores, allowed).double().mean().item()
 
 
 def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: int = ECE_BINS) -> float:
-    """Expected calibration error (Guo et al. 2017): mean gap of confidence and accuracy over equal-width bins."""
+    """Return the mean gap of confidence and accuracy over equal-width bins (Guo et al. 2017)."""
     sure = probabilities.amax(1).double()
     index = (sure * bins).long().clamp(max=bins - 1)
     gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, sure - right.double())
@@ -69,29 +69,29 @@ def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: in
 
 
 def fit_temperature(logits: torch.Tensor, allowed: torch.Tensor) -> float:
-    """The temperature of TEMPERATURES under which validation labels are most likely (Guo et al. 2017)."""
+    """Return the temperature in TEMPERATURES that makes validation labels most likely (Guo et al. 2017)."""
     logits = logits.float()
     likelihood = [log_likelihood(logits / t, allowed).mean() for t in TEMPERATURES]
     return float(TEMPERATURES[int(torch.stack(likelihood).argmax())])
 
 
 def confidence(logits: torch.Tensor, other: int | None) -> torch.Tensor:
-    """How sure it is that this is a character at all, (N,), of calibrated logits (N, C).
+    """Return the confidence that a picture shows a character at all, (N,), from calibrated logits (N, C).
 
-    With a class of what is no character (``other``), one minus its probability; without one, the probability of the
-    best answer (Hendrycks and Gimpel 2017).
+    One minus the probability of the class ``other``, ink that is no character; without that class, the probability
+    of the best answer (Hendrycks and Gimpel 2017).
     """
     probabilities = logits.softmax(1)
     return probabilities.amax(1) if other is None else 1 - probabilities[:, other]
 
 
 def fit_threshold(sure: torch.Tensor, accepted: float = ACCEPTED) -> float:
-    """The confidence (N,) that ``accepted`` of the validation pictures reach."""
+    """Return the threshold that a share ``accepted`` of the confidences (N,) reaches."""
     return float(sure.quantile(1 - accepted))
 
 
 def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
+    """Return Wilson's 95 % interval of a share."""
     share = right / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -99,7 +99,7 @@ def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def summary(logits: torch.Tensor, allowed: torch.Tensor, temperature: float = 1.0) -> dict[str, float]:
-    """n, accuracy with its 95 % interval, and calibration error of one set of samples."""
+    """Return n, accuracy with its 95 % interval, and calibration error of a set of samples."""
     probabilities = (logits.float() / temperature).softmax(1)
     right = hits(probabilities, allowed)
     low, high = wilson(int(right.sum()), len(right))
@@ -113,13 +113,13 @@ def summary(logits: torch.Tensor, allowed: torch.Tensor, temperature: float = 1.
 
 
 def top_k_accuracy(scores: torch.Tensor, allowed: torch.Tensor, k: int) -> float:
-    """Share of samples with an allowed class among the k best."""
+    """Return the share of samples with an allowed class among the k best."""
     best = scores.topk(min(k, scores.shape[1]), dim=1).indices
     return allowed.gather(1, best).any(1).double().mean().item()
 
 
 def calibration_curve(probabilities: torch.Tensor, right: torch.Tensor, bins: int = ECE_BINS) -> torch.Tensor:
-    """float64 (bins, 3): samples, their mean confidence and their accuracy, over equal-width bins of confidence.
+    """Return counts, mean confidences and accuracies over equal-width bins of confidence: float64 (bins, 3).
 
     The bins are those of `calibration_error`. An empty bin's means are NaN.
     """
@@ -131,9 +131,10 @@ def calibration_curve(probabilities: torch.Tensor, right: torch.Tensor, bins: in
 
 
 def risk_coverage(sure: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """float64 (M, 3): threshold, coverage and risk, where all samples at least so sure are answered; surest first.
+    """Return threshold, coverage and risk, float64 (M, 3), surest first.
 
-    Risk is the share of errors among them (El-Yaniv and Wiener 2010). Samples equally sure stay together.
+    Samples at or above a threshold are answered; risk is their share of errors (El-Yaniv and Wiener 2010). Ties stay
+    together.
     """
     levels, counts = sure.double().unique(return_counts=True)
     order = sure.double().sort(descending=True).indices
@@ -143,6 +144,6 @@ def risk_coverage(sure: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 
 def area_under_risk(curve: torch.Tensor) -> float:
-    """The mean risk over all coverages, of a `risk_coverage` curve (Geifman and El-Yaniv 2017)."""
+    """Return the mean risk over all coverages of a `risk_coverage` curve (Geifman and El-Yaniv 2017)."""
     steps = curve[:, 1].diff(prepend=torch.zeros(1, dtype=curve.dtype))
     return (steps * curve[:, 2]).sum().item()

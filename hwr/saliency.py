@@ -1,4 +1,4 @@
-"""Which ink an answer hangs on: what it loses when a piece of the drawing is erased (Zeiler and Fergus 2014)."""
+"""Saliency by occlusion: how much an answer loses when a patch of the drawing is erased (Zeiler and Fergus 2014)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from hwr.ink.picture import Gray
 
-GRID = 8  # pieces a side: finer ones cost more and say no more
-PIECE = 3 / 16  # of the picture's side: a piece overlaps its neighbours by a third
-TINY = 1e-6  # a probability: nearer to 0 or 1, float32 has only steps
+GRID = 8  # patches per side; a finer grid costs more and shows no more
+PIECE = 3 / 16  # of the picture's side: a patch overlaps its neighbours by a third
+TINY = 1e-6  # probabilities are clipped to [TINY, 1 - TINY]: closer to 0 or 1 float32 is too coarse for log-odds
 
 Ask = Callable[[Gray], NDArray[np.float32]]  # pictures (N, S, S) -> probabilities (N,) of the answer in question
 
 
 def occlusion(seen: Gray, ask: Ask) -> NDArray[np.float32]:
-    """How much ink matters to an answer: float32 (S, S), the fall of its log-odds where ink is erased, in nats.
+    """Return how much the log-odds of an answer fall where ink is erased: float32 (S, S), in nats.
 
     0 where there is no ink, and where the answer would be as likely or likelier without it. Odds, because the
     probability of a sure answer hardly falls. The last maps of a network for small pictures have 2 x 2 pixels, so that
@@ -32,7 +32,7 @@ def occlusion(seen: Gray, ask: Ask) -> NDArray[np.float32]:
 
 
 def erased(seen: Gray) -> Gray:
-    """The picture without one square piece after another, row by row: (GRID * GRID, S, S)."""
+    """Return copies of the picture with one square patch erased in each, row by row: (GRID * GRID, S, S)."""
     side = len(seen)
     middles = (np.arange(GRID) + 0.5) * side / GRID
     inside = np.abs(np.arange(side) + 0.5 - middles[:, None]) < side * PIECE / 2  # (GRID, S)

@@ -1,6 +1,6 @@
-"""Pen strokes that are no character: scribbles, signs and patterns as people doodle them.
+"""Pen strokes of scribbles, signs and patterns that are not characters.
 
-Every generator takes a random generator and returns strokes in units of its own; ``by_hand`` makes them shaky.
+Every generator takes a random generator and returns strokes in units of its own; `by_hand` makes them shaky.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TURN = 2 * np.pi
 
 
 def by_hand(strokes: Strokes, rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Strokes with a hand's wobble, slips, slant and proportions; their longer side becomes about 1."""
+    """Add a hand's wobble, slips, slant and proportions to strokes; their longer side becomes about 1."""
     points = np.concatenate([np.asarray(stroke, np.float64) for stroke in strokes])
     low = points.min(axis=0)
     size = max(float((points.max(axis=0) - low).max()), 1e-9)
@@ -33,7 +33,7 @@ def by_hand(strokes: Strokes, rng: np.random.Generator) -> list[NDArray[np.float
 
 
 def _resampled(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same line with points no further apart than STEP."""
+    """Return the line with points no further apart than STEP."""
     lengths = np.hypot(*np.diff(stroke, axis=0).T)
     if len(stroke) < 2 or lengths.max() <= STEP:
         return stroke
@@ -43,7 +43,7 @@ def _resampled(stroke: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _shaken(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Points moved by a smooth random field: what met before still meets."""
+    """Move points by a smooth random field, so that strokes that met still meet."""
     waves = rng.normal(0, 4, (2, 3))  # radians a unit: about half a wave across the drawing
     field = np.sin(points @ waves + rng.uniform(0, TURN, 3)) @ rng.normal(0, 0.6, (3, 2))
     return np.asarray(points + rng.uniform(0.2, 1) * SHAKE * field)
@@ -132,22 +132,22 @@ def knots(rng: np.random.Generator) -> list[NDArray[np.float64]]:
 
 
 def _spread(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Stretched to be no narrower than 0.6 of its length: a thin tangle drawn with a thick pen is a bar, as is 1."""
+    """Stretch strokes to at least 0.6 of their length in width: a thin tangle drawn with a thick pen looks like a 1."""
     return np.asarray(points / np.ptp(points, axis=0) * rng.uniform(0.6, 1, 2))
 
 
 def circle(angle: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Points of the unit circle, (..., 2)."""
+    """Return points of the unit circle, (..., 2)."""
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
 def rotation(angle: float) -> NDArray[np.float64]:
-    """(2, 2), by an angle in radians."""
+    """Return the matrix (2, 2) of a rotation by an angle in radians."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
 def rounded(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A smooth line near the corners: a quadratic B-spline."""
+    """Return a smooth line near the corners: a quadratic B-spline."""
     t = np.linspace(0, 1, 9)[:, None, None]
     before, at, after = corners[:-2], corners[1:-1], corners[2:]
     curve = (1 - t) ** 2 * (before + at) / 2 + 2 * t * (1 - t) * at + t**2 * (at + after) / 2

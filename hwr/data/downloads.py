@@ -1,4 +1,4 @@
-"""What torchvision downloads, as grey pictures with labels."""
+"""Data sets that torchvision downloads, as grey pictures with labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOWNLOADS = ("mnist", "qmnist", "kmnist", "usps", "svhn", "cifar10", *(f"emnist-
 
 
 def read(name: str, split: Split, root: Path) -> tuple[NDArray[np.uint8], NDArray[Any], tuple[Target, ...]]:
-    """Pictures, uint8 (N, H, W), their labels, (N,), and what those may mean. Raises what torchvision does."""
+    """Return pictures, uint8 (N, H, W), labels (N,) and their targets. Raises the errors of torchvision."""
     from torchvision import datasets
 
     train = split == "train"
@@ -68,6 +68,6 @@ def _gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def both_cases(name: str, merged: Sequence[str]) -> Target:
-    """In a case-merged alphabet a letter without its other case stands for both."""
+    """Return targets in which a letter whose other case is missing stands for both cases."""
     other = name.swapcase()
     return (name,) if other == name or other in merged else (name, other)

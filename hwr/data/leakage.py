@@ -1,4 +1,4 @@
-"""Near-duplicates of test pictures in training data: found, counted, removed.
+"""Find, count and remove near-duplicates of test pictures in training data.
 
 MNIST, QMNIST and EMNIST are cut from the same NIST forms, so a test digit of one may train the other.
 """
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from hwr.data.downloads import Target
 from hwr.data.inkset import InkSet
 
-CORRELATION = 0.97  # of two fitted pictures from which they may be the same: the fit has aligned them
-CERTAIN = 0.995  # ... and from which they are
-NEAREST = 5  # pictures that may be a test picture's copy: straight bars all look alike, and only one can be it
-COLLECTIONS = ("emnist", "mnist")  # each cut from the forms once, by one program: a copy would be equal to the bit
-SIDE = 24  # pixels: pictures are compared at this size, where differences of resampling are gone
-ROWS = 8192  # of each matrix in a product: 256 MiB of correlations at a time
+CORRELATION = 0.97  # fitted pictures, which are aligned, may be copies from this correlation on
+CERTAIN = 0.995  # and are copies from this one on
+NEAREST = 5  # at most so many candidates per test picture: all bars look alike, and only one is the copy
+COLLECTIONS = ("emnist", "mnist")  # each was cut from the forms once, by one program: a copy would be identical
+SIDE = 24  # pixels per side at which pictures are compared: small enough to hide differences of resampling
+ROWS = 8192  # rows of each matrix in a product: 256 MiB of correlations at a time
 
 
 def remove(sets: list[InkSet], tests: list[InkSet]) -> tuple[list[InkSet], dict[str, int]]:
-    """Training sets without near-duplicates of the tests, and how many pictures each test set cost.
+    """Return training sets without near-duplicates of the tests, and how many pictures each test set cost.
 
-    Drawn trajectories are no copies of scans: they are left in. Look-alikes go with the copies where both are bars,
-    and an I would pass for likelier than a 1: what is left is seen oftener.
+    Rendered trajectories cannot be copies of scans and are kept. Bars that merely look alike are removed with the
+    copies; the rest of their class is sampled more often, so that a 1 stays as frequent as it was.
     """
     removed: dict[str, int] = {}
     for test in tests:
@@ -38,10 +38,10 @@ def remove(sets: list[InkSet], tests: list[InkSet]) -> tuple[list[InkSet], dict[
 
 
 def near_duplicates(ink: InkSet, test: InkSet) -> NDArray[np.bool_]:
-    """Which pictures of ``ink`` are copies of one of ``test``: bool (N,).
+    """Return which pictures of ``ink`` are copies of a picture of ``test``: bool (N,).
 
-    Those of its class that correlate with it by more than CERTAIN, and of those above CORRELATION its NEAREST.
-    Within one of COLLECTIONS the first alone count. Both sets are fitted ink: place and size no longer differ.
+    Copies are pictures of the same class that correlate by more than CERTAIN, and the NEAREST of those above
+    CORRELATION. Within one of COLLECTIONS only the former count. Both sets must be fitted ink.
     """
     nearest = 0 if _collection(ink) and _collection(ink) == _collection(test) else NEAREST
     trained, tested = _signatures(ink.images), _signatures(test.images)
@@ -53,7 +53,7 @@ def near_duplicates(ink: InkSet, test: InkSet) -> NDArray[np.bool_]:
 
 
 def _near(trained: torch.Tensor, tested: torch.Tensor, nearest: int) -> torch.Tensor:
-    """Rows of signatures (N, D) that are as near to any of (M, D) as a copy."""
+    """Return the rows of signatures (N, D) that are as near to any of (M, D) as a copy."""
     closeness = torch.cat([rows @ tested.T for rows in trained.split(ROWS)])
     near = (closeness > CERTAIN).any(1)
     best = closeness.topk(min(nearest, len(trained)), dim=0)
@@ -62,7 +62,7 @@ def _near(trained: torch.Tensor, tested: torch.Tensor, nearest: int) -> torch.Te
 
 
 def _same_class(ink: InkSet, test: InkSet) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The samples of both sets, as indices, that may be of one class: an unknown case is either."""
+    """Yield the samples of both sets, as indices, that may be of one class; an unknown case matches both."""
     for label, names in _targets(ink):
         theirs = [other for other, others in _targets(test) if not set(names).isdisjoint(others)]
         if theirs:
@@ -73,17 +73,17 @@ def _same_class(ink: InkSet, test: InkSet) -> Iterator[tuple[torch.Tensor, torch
 
 
 def _targets(ink: InkSet) -> list[tuple[int, Target]]:
-    """The targets that have samples."""
+    """Return the targets that have samples."""
     return [(label, ink.targets[label]) for label in np.unique(ink.labels).tolist()]
 
 
 def _collection(ink: InkSet) -> str:
-    """Which of COLLECTIONS a set belongs to, by its name; empty for any other."""
+    """Return the collection that a set belongs to, by its name; empty for any other."""
     return next((name for name in COLLECTIONS if ink.name.lower().startswith(name)), "")
 
 
 def _signatures(images: NDArray[np.uint8]) -> torch.Tensor:
-    """Pictures as unit vectors without their mean, float32 (N, SIDE * SIDE): a dot product is a correlation."""
+    """Return pictures as centred unit vectors, float32 (N, SIDE * SIDE): a dot product is a correlation."""
     small = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in images])
     flat = torch.from_numpy(small).flatten(1).float()
     flat -= flat.mean(1, keepdim=True)

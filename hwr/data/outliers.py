@@ -1,4 +1,4 @@
-"""Ink that is no character, drawn on the fly: what a recogniser must learn to be unsure of, and is measured on."""
+"""Outliers, drawn on the fly: ink that is not a character, to train and to measure rejection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEAST_PART = 0.45  # of a neighbour's width: less of it leaves a character what 
 
 @dataclass(frozen=True)
 class Material:
-    """What outliers are made of: ``characters`` uint8 (N, S, S), fitted pictures, and ``glyphs`` as the pen moves."""
+    """The material of outliers: ``characters``, fitted pictures uint8 (N, S, S), and ``glyphs``, pen strokes."""
 
     characters: NDArray[np.uint8]
     glyphs: tuple[Strokes, ...]
@@ -36,7 +36,7 @@ Kind = Callable[[np.random.Generator, Material], Gray]
 
 
 def source(n: int, seed: int, characters: NDArray[np.uint8], held_out: bool = False) -> Source:
-    """``n`` outliers, all of the one target ``(OTHER,)``; sample i depends on (seed, i) alone.
+    """Return ``n`` outliers, all of the target ``(OTHER,)``; sample i depends on (seed, i) alone.
 
     ``characters``: uint8 (N, S, S), fitted pictures of real characters, white on black, of which several are put
     together; N at least 1. ``held_out`` draws from the symbols and kinds that are never trained on.
@@ -62,7 +62,7 @@ def _source(n: int, ink: Callable[[int], Gray]) -> Source:
 
 @cache
 def symbols(held_out: bool) -> tuple[Strokes, ...]:
-    """The glyphs of ``sample/symbols.npz`` to train on, or those held out. A character's variants are on one side."""
+    """Return the glyphs of ``sample/symbols.npz`` to train on, or those held out. Variants of a glyph stay together."""
     with np.load(SAMPLE_DIR / "symbols.npz") as file:
         strokes = np.split(file["xy"], file["stroke_offsets"][1:-1])
         ends = file["sample_offsets"]
@@ -86,7 +86,7 @@ def _symbol(rng: np.random.Generator, material: Material) -> Gray:
 
 
 def _several(rng: np.random.Generator, material: Material) -> Gray:
-    """Two to four characters side by side, or three or four in two lines."""
+    """Draw two to four characters side by side, or three or four in two lines."""
     count = int(rng.integers(2, 5))
     # Two lines of one character each may be one character: o above o is 8, a dot above a bar is i.
     if count > 2 and rng.random() < 0.25:
@@ -96,7 +96,7 @@ def _several(rng: np.random.Generator, material: Material) -> Gray:
 
 
 def _neighbours(rng: np.random.Generator, material: Material) -> Gray:
-    """A character and about half of another or more that touches it: what a cut in the wrong place leaves."""
+    """Draw a character that touches at least half of another, as a cut in the wrong place leaves it."""
     whole, other = _piece(rng, material), _piece(rng, material)
     width = round(other.shape[1] * rng.uniform(LEAST_PART, 1))
     gap, drop = int(SIDE * rng.uniform(*TOUCHING)), int(rng.integers(-4, 5))
@@ -106,7 +106,7 @@ def _neighbours(rng: np.random.Generator, material: Material) -> Gray:
 
 
 def _line(rng: np.random.Generator, material: Material, count: int) -> Gray:
-    """Characters from left to right, evenly spaced, at heights that vary a little."""
+    """Draw characters from left to right, evenly spaced, at slightly varying heights."""
     pieces = [_piece(rng, material) for _ in range(count)]
     gap = _gap(rng)
     line = pieces[0]
@@ -118,12 +118,12 @@ def _line(rng: np.random.Generator, material: Material, count: int) -> Gray:
 
 
 def _gap(rng: np.random.Generator) -> int:
-    """Pixels between two characters, negative where they overlap."""
+    """Return the gap between two characters in pixels, negative where they overlap."""
     return int(SIDE * rng.uniform(-OVERLAP, APART))
 
 
 def _piece(rng: np.random.Generator, material: Material) -> Gray:
-    """One character, cut to its ink and resized; not a bar, for two of them are u, n or H."""
+    """Return one character, cropped to its ink and resized; not a bar, because two bars are u, n or H."""
     for _ in range(20):
         picture = material.characters[rng.integers(len(material.characters))]
         x, y, width, height = cv2.boundingRect((picture >= MIN_INK).view(np.uint8))
@@ -137,7 +137,7 @@ def _piece(rng: np.random.Generator, material: Material) -> Gray:
 
 
 def _beside(left: Gray, right: Gray, gap: int, drop: int) -> Gray:
-    """Two pictures on one, their middles at one height but for ``drop`` pixels; ``gap`` may be negative."""
+    """Paste two pictures side by side, their centres ``drop`` pixels apart in height; ``gap`` may be negative."""
     height = max(left.shape[0], right.shape[0]) + 2 * abs(drop)
     start = max(left.shape[1] + gap, 0)
     both = np.zeros((height, max(start + right.shape[1], left.shape[1])), np.uint8)

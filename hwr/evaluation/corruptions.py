@@ -1,7 +1,7 @@
-"""What paper, pens, hands and cameras do to a character, in steps: how far a model's answers bear it.
+"""Corruptions by paper, pens, hands and cameras, in steps of severity, to measure robustness.
 
 A *page* is a character as a picture of SIDE x SIDE pixels, uint8, dark on white where the model reads ink. It goes
-through the whole preprocessing again afterwards, so that what is undone there, as shift and size are, costs nothing.
+through the whole preprocessing again afterwards, which undoes some corruptions, such as shift and size.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 
 from hwr.ink.picture import Gray
 
-SIDE = 160  # pixels a side of a page
-LIMIT = 1000  # pictures that are tried: ten minutes become one
-MARGIN = 8  # pixels around the fitted picture, which has its own
+SIDE = 160  # pixels per side of a page
+LIMIT = 1000  # pictures of each test set: all of MNIST would take ten minutes instead of one
+MARGIN = 8  # pixels around the fitted picture, beside its own margin
 
 
 class Corruption(NamedTuple):
-    """One way to spoil a page, how much of it is tried, and in what unit; 0 leaves the page as it is."""
+    """A corruption of a page, its severities and their unit; severity 0 leaves the page unchanged."""
 
     apply: Callable[[Gray, float, np.random.Generator], Gray]
     severities: tuple[float, ...]
@@ -29,7 +29,7 @@ class Corruption(NamedTuple):
 
 
 def page(fitted: Gray, ink: bool) -> Gray:
-    """A fitted picture (S, S) as a page; a plain picture fills it."""
+    """Return a fitted picture (S, S) as a page; a plain picture fills it."""
     if not ink:
         return np.asarray(cv2.resize(fitted, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
     side = SIDE - 2 * MARGIN
@@ -40,22 +40,22 @@ def page(fitted: Gray, ink: bool) -> Gray:
 
 
 def blur(picture: Gray, sigma: float, _: np.random.Generator) -> Gray:
-    """Out of focus: a Gaussian."""
+    """Blur by a Gaussian: out of focus."""
     return picture if not sigma else np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
 
 
 def noise(picture: Gray, sigma: float, rng: np.random.Generator) -> Gray:
-    """Gaussian noise of a sensor."""
+    """Add Gaussian noise, as of a sensor."""
     return (picture + rng.normal(0, sigma, picture.shape)).clip(0, 255).astype(np.uint8)
 
 
 def thin(picture: Gray, pixels: float, _: np.random.Generator) -> Gray:
-    """A finer pen: strokes lose so many pixels on each side."""
+    """Thin strokes by some pixels on each side: a finer pen."""
     return np.asarray(cv2.dilate(picture, _disc(pixels)), np.uint8)
 
 
 def thick(picture: Gray, pixels: float, _: np.random.Generator) -> Gray:
-    """A broader pen: strokes gain so many pixels on each side."""
+    """Thicken strokes by some pixels on each side: a broader pen."""
     return np.asarray(cv2.erode(picture, _disc(pixels)), np.uint8)
 
 
@@ -65,19 +65,19 @@ def _disc(radius: float) -> Gray:
 
 
 def tilt(picture: Gray, degrees: float, _: np.random.Generator) -> Gray:
-    """Turned clockwise."""
+    """Rotate clockwise."""
     return _moved(picture, cv2.getRotationMatrix2D(((SIDE - 1) / 2, (SIDE - 1) / 2), -degrees, 1.0))
 
 
 def shift(picture: Gray, share: float, rng: np.random.Generator) -> Gray:
-    """Moved in any direction, in the end past the edge."""
+    """Move the character in a random direction, at high severity past the edge."""
     angle = rng.uniform(0, 2 * math.pi)
     x, y = share * SIDE * math.cos(angle), share * SIDE * math.sin(angle)
     return _moved(picture, np.array([[1, 0, x], [0, 1, y]]))
 
 
 def scale(picture: Gray, smaller: float, _: np.random.Generator) -> Gray:
-    """So many times smaller on a page of the same size: few pixels are left of it."""
+    """Shrink the character on a page of the same size, so that few pixels are left."""
     if not smaller:
         return picture
     side = max(1, round(SIDE / smaller))
@@ -88,12 +88,12 @@ def scale(picture: Gray, smaller: float, _: np.random.Generator) -> Gray:
 
 
 def low_contrast(picture: Gray, lost: float, _: np.random.Generator) -> Gray:
-    """A faint pencil: darkness loses this share."""
+    """Lower the contrast by a share: a faint pencil."""
     return np.asarray(np.rint(255 - (1 - lost) * (255.0 - picture)), np.uint8)
 
 
 def shadow(picture: Gray, darkness: float, rng: np.random.Generator) -> Gray:
-    """The soft edge of a shadow runs through the middle, in any direction; beyond it, this share of light is gone."""
+    """Darken one side of a soft edge through the centre by a share: a shadow."""
     angle = rng.uniform(0, 2 * math.pi)
     y, x = np.mgrid[-0.5 : 0.5 : SIDE * 1j, -0.5 : 0.5 : SIDE * 1j]
     beyond = (math.cos(angle) * x + math.sin(angle) * y + rng.uniform(-0.2, 0.2)) * 30

@@ -1,4 +1,4 @@
-"""A picture of a training: its curves, as the model card shows them."""
+"""Learning curves of a training as a picture for the model card."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ History = Sequence[Mapping[str, float | None]]
 
 
 def learning_curves(history: History, title: str) -> bytes:
-    """A PNG of 1200 x 500 pixels: loss, learning rate and accuracy per epoch, with the best epoch marked.
+    """Return a PNG of 1200 x 500 pixels: loss, learning rate and accuracy per epoch, with the best epoch marked.
 
     ``history`` has one dictionary an epoch, of ``epoch``, ``loss``, ``accuracy``, ``lr``, ``val_loss``,
     ``val_accuracy`` and ``images_per_s``. Whatever is missing, None or not finite is left out of the picture.
@@ -46,7 +46,7 @@ def learning_curves(history: History, title: str) -> bytes:
 
 
 def best_epoch(history: History) -> int | None:
-    """Position in ``history`` of the best accuracy on validation, the lower loss between equals; None without any."""
+    """Return the index in ``history`` of the best validation accuracy, ties broken by loss; None without any."""
 
     def score(position: int) -> tuple[float, float]:
         loss = _value(history[position], "val_loss")
@@ -57,7 +57,7 @@ def best_epoch(history: History) -> int | None:
 
 
 def _value(line: Mapping[str, float | None], name: str) -> float:
-    """NaN for what is missing: matplotlib leaves a gap there."""
+    """Return NaN for missing values: matplotlib leaves a gap there."""
     value = line.get(name)
     return value if value is not None and math.isfinite(value) else math.nan
 
@@ -75,7 +75,7 @@ def _epochs(history: History) -> list[float]:
 
 
 def _prepare(panel: Axes, history: History) -> None:
-    """Whole epochs below, a faint grid, no box around."""
+    """Set up a panel: whole epochs on its axis, a faint grid, no frame."""
     first, last = min(_epochs(history), default=1), max(_epochs(history), default=1)
     margin = max(0.5, 0.02 * (last - first))
     panel.set_xlim(first - margin, last + margin)
@@ -87,7 +87,7 @@ def _prepare(panel: Axes, history: History) -> None:
 
 
 def _draw_pair(panel: Axes, history: History, name: str) -> None:
-    """Training dashed with circles, validation solid with squares: told apart without colour too."""
+    """Draw training dashed with circles and validation solid with squares, distinct without colour too."""
     panel.set_title(name, loc="left", fontsize=11)
     styles: list[tuple[str, str, dict[str, Any]]] = [
         (name, "training", {"color": TRAINING, "linestyle": "--", "marker": "o"}),
@@ -100,7 +100,7 @@ def _draw_pair(panel: Axes, history: History, name: str) -> None:
     if panel.lines:
         panel.legend(frameon=False, loc="best")
     if len(history) == 1:
-        panel.margins(y=0.5)  # two points far apart would sit on the frame
+        panel.margins(y=0.5)  # otherwise two points far apart lie on the frame
 
 
 def _finish_accuracy(panel: Axes, history: History) -> None:
@@ -113,7 +113,7 @@ def _finish_accuracy(panel: Axes, history: History) -> None:
 
 
 def _mark(panel: Axes, epoch: float, accuracy: float) -> None:
-    """A ring around the point, a line down to its epoch, and the figures in the title's line, clear of all curves."""
+    """Mark the best epoch: a ring, a line down to the axis, and its figures beside the title."""
     panel.axvline(epoch, color=VALIDATION, linewidth=0.8, linestyle=":")
     panel.plot([epoch], [accuracy], "o", markersize=11, markerfacecolor="none", markeredgecolor=VALIDATION)
     text = f"best on validation: {accuracy:.2%}, epoch {epoch:g}"
@@ -121,7 +121,7 @@ def _mark(panel: Axes, epoch: float, accuracy: float) -> None:
 
 
 def _draw_rate(panel: Axes, above: Axes, history: History) -> None:
-    """A strip under the loss, on the same epochs."""
+    """Draw the learning rate in a strip under the loss."""
     above.set_xlabel("")
     above.tick_params(labelbottom=False)
     style: dict[str, Any] = {"marker": "."} if len(history) <= MANY else {}
@@ -133,13 +133,13 @@ def _draw_rate(panel: Axes, above: Axes, history: History) -> None:
 
 
 def _caption(history: History) -> str:
-    """The median: the first epoch warms up, and a busy machine slows single ones."""
+    """Return the caption with the median speed: the first epoch warms up, and single epochs may be slowed down."""
     speeds = [speed for speed in _values(history, "images_per_s") if not math.isnan(speed)]
     return f"{statistics.median(speeds):,.0f} images/s" if speeds else ""
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as a PNG. The same one gives the same bytes: neither a date nor matplotlib's version is written."""
+    """Return a figure as a PNG, reproducible to the byte: without date and version."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a folder named in Chinese shows as boxes

@@ -1,4 +1,4 @@
-"""Where a run computes: one device or several, by accelerate; the precision that is fast there."""
+"""Devices and precisions: one device, or several by accelerate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIXED = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}  # our names -> accelerat
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one. Raises UserError for a device that is not there."""
+    """Return the device of a name; ``auto`` is a GPU if there is one. Raises UserError for a missing device."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -24,9 +24,9 @@ def pick_device(name: str) -> torch.device:
 
 
 def accelerator(device: str, precision: str, all_learns: bool = True) -> Accelerator:
-    """accelerate's view of this process: alone on ``device``, or one of several that a launcher started.
+    """Return the Accelerator of this process: alone on ``device``, or one of several started by a launcher.
 
-    Unless ``all_learns``, several processes expect that some parameters get no gradient.
+    Unless ``all_learns``, several processes allow parameters without a gradient.
     """
     found = pick_device(device)
     if found.index:
@@ -39,7 +39,7 @@ def accelerator(device: str, precision: str, all_learns: bool = True) -> Acceler
 
 
 def pick_precision(device: torch.device) -> str:
-    """bf16 where the hardware multiplies it; elsewhere it is emulated, and slow."""
+    """Return bf16 where the hardware supports it; elsewhere it is emulated and slow."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # torch 2.11 cannot tell
@@ -49,5 +49,5 @@ def pick_precision(device: torch.device) -> str:
 
 
 def gather(part: Any) -> list[Any]:
-    """One object of every process, in their order, on every process."""
+    """Return the objects of all processes, in order, on every process."""
     return list(gather_object([part]))

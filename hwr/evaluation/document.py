@@ -1,4 +1,4 @@
-"""An evaluation to read: the same tables as Markdown and as one HTML page that needs no other file."""
+"""The report of an evaluation, as Markdown and as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CAPTIONS = {
 
 
 class Table(NamedTuple):
-    """A title, and rows of text under the names of columns."""
+    """A table: title, names of columns, rows of text."""
 
     title: str
     columns: tuple[str, ...]
@@ -42,7 +42,7 @@ class Table(NamedTuple):
 
 
 def pictures(results: Mapping[str, Measures], images: Mapping[str, NDArray[np.uint8]]) -> Pictures:
-    """A PNG of everything about every set that can be drawn. ``images`` are the sets' fitted pictures."""
+    """Draw all plots of all sets as PNGs. ``images`` are the sets' fitted pictures."""
     return {name: dict(_drawn(found, images[name])) for name, found in results.items()}
 
 
@@ -61,7 +61,7 @@ def _drawn(found: Measures, images: NDArray[np.uint8]) -> Iterator[tuple[str, by
 
 
 def file_names(drawn: Pictures) -> dict[str, dict[str, str]]:
-    """A file name for every picture: the set's number and name, as far as all systems take it, and the kind."""
+    """Return a file name for every plot: number and name of the set, in portable characters, and the kind."""
     stems = {name: f"{number}-{re.sub(r'[^A-Za-z0-9]+', '_', name)[:40]}" for number, name in enumerate(drawn, 1)}
     return {name: {kind: f"{stems[name]}-{kind}.png" for kind in kinds} for name, kinds in drawn.items()}
 
@@ -70,7 +70,7 @@ def file_names(drawn: Pictures) -> dict[str, dict[str, str]]:
 
 
 def tables(found: Measures) -> Iterator[Table]:
-    """What the numbers of one set say."""
+    """Return the tables of one set."""
     yield _alphabets(found)
     yield _averages(found)
     yield _corruptions(found["corruptions"])
@@ -149,7 +149,7 @@ def _area(value: float | None) -> str:
 
 
 def markdown(evaluation: Measures, named: Mapping[str, Mapping[str, str]]) -> str:
-    """All tables, and links to the pictures by their files."""
+    """Return the report as Markdown, with links to the plots' files."""
     lines = [f"# Evaluation of {inline(evaluation['model']['name'] or 'a model')}", ""]
     for name, found in evaluation["sets"].items():
         lines += [f"## {inline(name)}", ""]
@@ -167,7 +167,7 @@ def _markdown_table(table: Table) -> Iterator[str]:
 
 
 def html(evaluation: Measures, drawn: Pictures) -> str:
-    """One page with its pictures inside. All text is escaped by the template."""
+    """Return the report as one HTML page with embedded plots. The template escapes all text."""
     sections: list[dict[str, Any]] = [
         {
             "name": name,

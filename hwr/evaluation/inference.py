@@ -1,4 +1,4 @@
-"""Labelled ink on the training device, and a model's answers to it."""
+"""Labelled ink on the training device, and the logits of a model for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hwr.data.inkset import InkSet
 from hwr.evaluation.devices import gather
 from hwr.ink.preprocess import normalise
 
-BATCH = 1024  # pictures a forward pass without gradients
+BATCH = 1024  # pictures per forward pass without gradients
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Labelled:
     """Ink on the training device: ``images`` uint8 (N, 1, S, S), ``labels`` (N,) rows of ``allowed`` and ``prior``.
 
     ``allowed`` bool (T, C) are the classes that count as right, ``prior`` (T, C) the share of each among them. ``sure``
-    bool (N,): samples that a teacher is not asked about, such as outliers, whose kind it need not have met.
+    bool (N,) marks samples without distillation, such as outliers, which the teacher may never have seen.
     """
 
     images: torch.Tensor
@@ -35,7 +35,7 @@ class Labelled:
 
     @classmethod
     def of(cls, ink: InkSet, labels: tuple[str, ...], device: torch.device) -> Labelled:
-        """An InkSet for a model with these labels."""
+        """Move an InkSet to the device, for a model with these labels."""
         sure = np.array([target == (OTHER,) for target in ink.targets])[ink.labels]
         return cls(
             torch.from_numpy(ink.images).unsqueeze(1).to(device),
@@ -49,7 +49,7 @@ class Labelled:
         return len(self.labels)
 
     def pixels(self, rows: torch.Tensor | slice) -> torch.Tensor:
-        """Pixels in [0, 1], float32 (B, 1, S, S)."""
+        """Return pixels in [0, 1], float32 (B, 1, S, S)."""
         return self.images[rows].float().div_(255)
 
 
@@ -57,9 +57,9 @@ class Labelled:
 def predict(
     model: torch.nn.Module, data: Labelled, config: ModelConfig, size: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, C) and allowed classes (N, C) of every sample, in float32, on the CPU.
+    """Return logits (N, C) and allowed classes (N, C) of every sample, in float32, on the CPU.
 
-    Several processes share the work; each sample is seen by exactly one of them, and all get all answers.
+    Several processes share the work: each sample is seen by exactly one of them, and all get all logits.
     """
     state: Any = PartialState()
     batches = data.images.split(BATCH)
@@ -73,9 +73,9 @@ def predict(
 def logits(
     model: torch.nn.Module, images: torch.Tensor, config: ModelConfig, size: int = 0, name: str = ""
 ) -> torch.Tensor:
-    """Logits (N, C) of fitted pictures, uint8 (N, 1, S, S), in float32, on the CPU: in this process alone.
+    """Return logits (N, C) of fitted pictures, uint8 (N, 1, S, S), in float32, on the CPU, in this process alone.
 
-    The model sees them at ``size`` pixels, if that is not 0. ``name`` is of a bar that shows the progress.
+    Pictures are scaled to ``size`` pixels unless it is 0. ``name`` labels the progress bar.
     """
     device = next(model.parameters(), images).device
     bar = tqdm(images.split(BATCH), name, leave=False, disable=None if name and len(images) > BATCH else True)

@@ -1,4 +1,4 @@
-"""What a test set shows of a model, as plain numbers: per class, per writer, by confidence, and the worst mistakes."""
+"""Figures of a model on a test set: per class, per writer, by confidence, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from hwr import metrics, probabilities
 from hwr.config import OTHER, ModelConfig
 
-MISTAKES = 60  # the worst, on one sheet
-CURVE_POINTS = 200  # of a risk-coverage curve
-FALSE_POSITIVES = np.logspace(-4, 0, 81)  # where ROC curves are read off: 20 points a decade
+MISTAKES = 60  # worst mistakes shown on one sheet
+CURVE_POINTS = 200  # points kept of a risk-coverage curve
+FALSE_POSITIVES = np.logspace(-4, 0, 81)  # false positive rates at which ROC curves are sampled: 20 a decade
 
 Measures = dict[str, Any]
 
 
 class Answers(NamedTuple):
-    """What a model says of N pictures among some answers: ``probabilities`` and ``allowed`` (bool) are (N, A)."""
+    """A model's answers to N pictures among A classes: ``probabilities`` and ``allowed`` (bool) are (N, A)."""
 
     names: tuple[str, ...]
     probabilities: torch.Tensor
@@ -27,29 +27,29 @@ class Answers(NamedTuple):
 
     @property
     def right(self) -> torch.Tensor:
-        """bool (N,)."""
+        """Whether each best answer is allowed, bool (N,)."""
         return metrics.hits(self.probabilities, self.allowed)
 
     @property
     def given(self) -> NDArray[np.int64]:
-        """The best answer to each picture, (N,)."""
+        """The best answer for each picture, (N,)."""
         return self.probabilities.argmax(1).numpy()
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """The class of each picture, (N,); of a letter of unknown case the likelier one."""
+        """The class of each picture, (N,); for a letter of unknown case the more probable one."""
         return self.probabilities.masked_fill(~self.allowed, -1).argmax(1).numpy()
 
 
 def among_present(logits: torch.Tensor, allowed: torch.Tensor, config: ModelConfig) -> Answers:
-    """Calibrated logits (N, C) among the classes that a set has: digits are not asked whether they are letters."""
+    """Restrict calibrated logits (N, C) to the classes that a test set has."""
     present = allowed.any(0)
     names = tuple(label for label, there in zip(config.labels, present.tolist(), strict=True) if there)
     return Answers(names, logits[:, present].double().softmax(1), allowed[:, present])
 
 
 def by_alphabet(logits: torch.Tensor, allowed: torch.Tensor, config: ModelConfig) -> Measures:
-    """``summary`` of each alphabet that the model has, on those pictures of a set that belong to it."""
+    """Return the `summary` for each alphabet of the model, on the pictures that belong to it."""
     found = {}
     for name, entries in config.alphabets().items():
         sums = torch.from_numpy(probabilities.sums(entries, len(config.labels)))
@@ -63,7 +63,7 @@ def by_alphabet(logits: torch.Tensor, allowed: torch.Tensor, config: ModelConfig
 
 
 def summary(answers: Answers) -> Measures:
-    """n, accuracy with its interval, calibration error and top-3 accuracy."""
+    """Return n, accuracy with its interval, calibration error and top-3 accuracy."""
     logits = answers.probabilities.clamp_min(1e-300).log()
     return metrics.summary(logits, answers.allowed) | {
         "top3": metrics.top_k_accuracy(answers.probabilities, answers.allowed, 3),
@@ -72,7 +72,7 @@ def summary(answers: Answers) -> Measures:
 
 
 def per_class(answers: Answers) -> Measures:
-    """n, precision, recall and F1 of each class that occurs, and their means: that of recall is balanced accuracy."""
+    """Return n, precision, recall and F1 of each class, and their means; that of recall is balanced accuracy."""
     from sklearn.metrics import precision_recall_fscore_support
 
     classes = np.unique(answers.truth)
@@ -87,7 +87,7 @@ def per_class(answers: Answers) -> Measures:
 
 
 def confusions(answers: Answers) -> list[tuple[str, str, int]]:
-    """(class, answer, how often), for all that occur, the right answers among them, most frequent first."""
+    """Return (class, answer, count) of the confusion matrix's nonzero cells, most frequent first."""
     from sklearn.metrics import confusion_matrix
 
     counts = confusion_matrix(answers.truth, answers.given, labels=np.arange(len(answers.names)))
@@ -98,9 +98,9 @@ def confusions(answers: Answers) -> list[tuple[str, str, int]]:
 
 
 def roc(answers: Answers) -> Measures:
-    """Of each class against all others: the area under its ROC curve, and the curve at FALSE_POSITIVES.
+    """Return, for each class against all others, the area under the ROC curve and the curve at FALSE_POSITIVES.
 
-    Pictures that may be of several classes, letters of unknown case, say nothing about any of these.
+    Pictures that may be of several classes (letters of unknown case) are left out for these classes.
     """
     from sklearn.metrics import auc, roc_curve
 
@@ -117,7 +117,7 @@ def roc(answers: Answers) -> Measures:
 
 
 def calibration(answers: Answers) -> list[Measures]:
-    """n, mean confidence and accuracy of the pictures in each of ECE_BINS bins of confidence; None of no pictures."""
+    """Return n, mean confidence and accuracy in each of ECE_BINS bins of confidence; None for empty bins."""
     curve = metrics.calibration_curve(answers.probabilities, answers.right).tolist()
     return [
         {"n": int(n), "confidence": sure if n else None, "accuracy": right if n else None} for n, sure, right in curve
@@ -125,7 +125,7 @@ def calibration(answers: Answers) -> list[Measures]:
 
 
 def rejection(logits: torch.Tensor, answers: Answers, config: ModelConfig) -> Measures:
-    """How errors and answers grow together as the threshold of confidence falls, and where the model's own lies."""
+    """Return the risk-coverage curve over thresholds of confidence, and the point of the model's own threshold."""
     other = config.labels.index(OTHER) if OTHER in config.labels else None
     sure = metrics.confidence(logits.double(), other)
     curve = metrics.risk_coverage(sure, answers.right)
@@ -142,7 +142,7 @@ def rejection(logits: torch.Tensor, answers: Answers, config: ModelConfig) -> Me
 
 
 def mistakes(answers: Answers, most: int = MISTAKES) -> list[Measures]:
-    """The wrong answers of the highest probability: the picture's row, what it is, what was said, how sure."""
+    """Return the most confident wrong answers: row, true class, answer, probability."""
     wrong = np.flatnonzero(~answers.right.numpy())
     sure = answers.probabilities.amax(1).numpy()
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
@@ -159,7 +159,7 @@ def mistakes(answers: Answers, most: int = MISTAKES) -> list[Measures]:
 
 
 def by_writer(right: torch.Tensor, written_by: NDArray[np.int64]) -> Measures | None:
-    """Accuracy per writer, worst first, and their spread; None of fewer than two.
+    """Return the accuracy per writer, worst first, and its spread; None for fewer than two writers.
 
     ``right`` bool (N,), ``written_by`` the writer of each, (N,).
     """

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, each a PNG, from the numbers in hwr.measures."""
+"""Pictures of an evaluation, each a PNG, from the numbers of `hwr.evaluation.measures`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 from hwr.evaluation.curves import DPI, QUIET, TRAINING, VALIDATION, png
 from hwr.evaluation.measures import Measures
 
-MANY = 80  # classes; more names at an axis would not be readable
-COUNTED = 12  # classes; of so few, numbers fit into the matrix
-NAME = 14  # characters of a class's name that fit
+MANY = 80  # classes; the names of more would not be readable
+COUNTED = 12  # classes; up to this many, counts fit into the matrix
+NAME = 14  # characters of a class's name that are shown
 WORST = 5  # classes with a curve of their own
-TILES = 12  # mistakes a row
+TILES = 12  # mistakes per row
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito
 
 
 def short(name: str) -> str:
-    """As much of a name as fits into a picture, on one line."""
+    """Shorten a name to one line that fits into a picture."""
     line = "".join(c if c.isprintable() else " " for c in name)
     return line if len(line) <= NAME else line[: NAME - 1] + "…"
 
 
 def confusion(confusions: Sequence[tuple[str, str, int]], names: Sequence[str]) -> bytes:
-    """Rows are what pictures are, columns what was said; each row shows its shares."""
+    """Draw the confusion matrix: rows are true classes, columns answers, values shares of the row."""
     index = {name: i for i, name in enumerate(names)}
     counts = np.zeros((len(names), len(names)))
     for truth, answer, n in confusions:
@@ -70,7 +70,7 @@ def _write_counts(axes: Axes, counts: NDArray[Any], shares: NDArray[Any]) -> Non
 
 
 def roc(measured: Measures) -> bytes:
-    """Every class against all others; the worst are named. Rare false positives have most of the room."""
+    """Draw ROC curves of each class against all others on a logarithmic axis, and name the worst."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -89,7 +89,7 @@ def roc(measured: Measures) -> bytes:
 
 
 def calibration(bins: Sequence[Measures]) -> bytes:
-    """Accuracy over the confidence of answers, and how many answers are so confident."""
+    """Draw accuracy over confidence, and the histogram of confidences."""
     used = [one for one in bins if one["n"]]
 
     def draw(figure: Figure) -> None:
@@ -108,7 +108,7 @@ def calibration(bins: Sequence[Measures]) -> bytes:
 
 
 def rejection(measured: Measures) -> bytes:
-    """Errors among the pictures that are answered, from the surest few to all; the model's own threshold is marked."""
+    """Draw the risk-coverage curve and mark the model's own threshold."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -127,7 +127,7 @@ def rejection(measured: Measures) -> bytes:
 
 
 def mistakes(found: Sequence[Measures], images: NDArray[np.uint8]) -> bytes:
-    """A sheet of pictures with what they are and what was said, the surest mistake first."""
+    """Draw the worst mistakes with true class and answer, most confident first."""
     rows = max(1, math.ceil(len(found) / TILES))
 
     def draw(figure: Figure) -> None:
@@ -142,7 +142,7 @@ def mistakes(found: Sequence[Measures], images: NDArray[np.uint8]) -> bytes:
 
 
 def writers(measured: Measures) -> bytes:
-    """One dot a writer, from worst to best; the larger, the more pictures."""
+    """Draw the accuracy of each writer, from worst to best; larger dots have more pictures."""
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -159,7 +159,7 @@ def writers(measured: Measures) -> bytes:
 
 
 def corruptions(measured: Measures) -> bytes:
-    """Accuracy over severity, a panel a corruption, with its 95 % interval."""
+    """Draw accuracy with its 95 % interval over severity, a panel for each corruption."""
     columns = 3
     rows = math.ceil(len(measured) / columns)
 

@@ -1,4 +1,4 @@
-"""A model on test sets, from all sides: measures, pictures of them, and one report to read.
+"""Evaluate a model on test sets: figures, plots and one report.
 
 The numbers go to evaluation.json, the tables to evaluation.md, the pictures to PNG files, and all of it to
 report.html, which needs no other file.
@@ -38,7 +38,7 @@ RESULTS, TABLES, REPORT = "evaluation.json", "evaluation.md", "report.html"
 def evaluate(
     names: Sequence[str], model: str, out: Path, data_dir: Path, limit: int = LIMIT, seed: int = 0
 ) -> Measures:
-    """`evaluate_run` of a model by its name on the test splits of sources by theirs."""
+    """Run `evaluate_run` on a model and test sets given by their names."""
     check(out)
     found = hub.find(model)
     network, config = store.load(found.folder)
@@ -59,7 +59,7 @@ def evaluate_run(
     seed: int = 0,
     title: str = "",
 ) -> Measures:
-    """Measure a model, on the device where it is, on test sets by name, and write the report into the folder ``out``.
+    """Measure a model on test sets, on its own device, and write the report into the folder ``out``.
 
     Corruptions are tried on ``limit`` pictures of each set, drawn by ``seed``; 0 leaves them out. Returns what is in
     evaluation.json. Raises UserError if ``out`` holds anything but an earlier evaluation, or scikit-learn is missing.
@@ -80,7 +80,7 @@ def evaluate_run(
 
 
 def check(out: Path) -> None:
-    """Find out before measuring what would stop the report: no scikit-learn, a folder of something else."""
+    """Raise UserError before measuring if scikit-learn is missing or ``out`` holds anything else."""
     if find_spec("sklearn") is None:
         raise UserError("an evaluation needs scikit-learn: pip install scikit-learn")
     if out.exists() and not out.is_dir():
@@ -90,7 +90,7 @@ def check(out: Path) -> None:
 
 
 def _earlier(out: Path) -> list[str]:
-    """The files of the evaluation in a folder; [] if there is none."""
+    """Return the files of an earlier evaluation in a folder; [] if there is none."""
     try:
         found = json.loads((out / RESULTS).read_bytes())
         return [str(name) for name in found["files"]] if found["kind"] == KIND else []
@@ -102,7 +102,7 @@ def _earlier(out: Path) -> list[str]:
 
 
 def measure(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int, seed: int) -> Measures:
-    """Everything about one set. Answers are sought among the classes it has, as at the end of a training."""
+    """Return all figures of one set, with answers restricted to the classes that it has, as at the end of training."""
     allowed = ink.membership(config.labels)[torch.from_numpy(ink.labels)]
     logits = _logits(model, config, ink.images, ink.name)
     answers = measures.among_present(logits, allowed, config)
@@ -123,12 +123,12 @@ def measure(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int
 
 
 def _logits(model: torch.nn.Module, config: ModelConfig, images: NDArray[np.uint8], name: str = "") -> torch.Tensor:
-    """Calibrated logits (N, C) of fitted pictures, on the CPU."""
+    """Return calibrated logits (N, C) of fitted pictures, on the CPU."""
     return labelled.logits(model, torch.from_numpy(images)[:, None], config, name=name) / config.temperature
 
 
 def corrupted(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: int, seed: int) -> Measures:
-    """Accuracy under each corruption, over its severities, on ``limit`` pictures through the whole preprocessing."""
+    """Return the accuracy under each corruption and severity, on ``limit`` pictures through the whole preprocessing."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(ink))[:limit])
     some = ink.take(rows)
     allowed = ink.membership(config.labels)[torch.from_numpy(some.labels)]
@@ -166,7 +166,7 @@ def corrupted(model: torch.nn.Module, config: ModelConfig, ink: InkSet, limit: i
 def _seen(
     pages: list[Gray], corruption: Corruption, severity: float, config: ModelConfig, seed: int
 ) -> list[Gray | None]:
-    """The pages, corrupted, as the network gets to see them. A page meets the same chance at every severity."""
+    """Corrupt and preprocess pages; a page has the same random state at every severity."""
 
     def see(number: int) -> Gray | None:
         return fit(corruption.apply(pages[number], severity, np.random.default_rng((seed, number))), config)
@@ -179,7 +179,7 @@ def _seen(
 
 
 def write(out: Path, evaluation: Measures, pictures: dict[str, dict[str, bytes]]) -> None:
-    """All files, the list of them first: what is stopped half-way can be written again."""
+    """Write all files, their list first, so that an interrupted evaluation can be replaced."""
     named = document.file_names(pictures)
     contents = {
         TABLES: document.markdown(evaluation, named).encode(),

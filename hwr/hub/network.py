@@ -1,4 +1,4 @@
-"""Talking to the Hugging Face Hub: time limits, second attempts, and errors as sentences."""
+"""Requests to the Hugging Face Hub: time limits, retries, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hwr.config import UserError
 T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before new attempts
-PATIENCE = 60.0  # seconds until the last of them
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each retry
+PATIENCE = 60.0  # seconds until the last retry
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 TOKEN = re.compile(r"hf_\w+")
 TransportError: type[Exception] = HfHubHTTPError.__mro__[1]  # HTTPError of httpx, or of httpx2 since 2.0
@@ -30,37 +30,37 @@ WRAPPERS = (errors.LocalEntryNotFoundError, ValueError, RuntimeError)  # which t
 
 
 class UnavailableError(UserError):
-    """The Hub did not answer, or not in time: nothing is wrong with what was asked for."""
+    """The Hub did not answer, or not in time; the request itself may be right."""
 
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
 class ConflictError(UserError):
-    """Somebody else changed the repository in the meantime."""
+    """The repository was changed by somebody else in the meantime."""
 
 
 def host() -> str:
-    """Where the Hub is, as people call it."""
+    """Return the host name of the Hub, for messages."""
     return urlsplit(constants.ENDPOINT).netloc
 
 
 def require_name(repo: str) -> str:
-    """``repo`` if it is owner/name; UserError otherwise."""
+    """Return ``repo`` if it has the form owner/name. Raises UserError otherwise."""
     if not NAME.fullmatch(repo) or ".." in repo or "--" in repo:
         raise UserError(f"{repo!r} is no name of a repository: expected owner/name")
     return repo
 
 
 def require_token() -> None:
-    """Raise UserError where nobody is logged in."""
+    """Raise UserError if no token is set."""
     if not get_token():
         raise UserError(f"writing to {host()} needs a token: log in with `hf auth login`, or set HF_TOKEN")
 
 
 def attempt(ask: Callable[[], T], repo: str, patience: float = PATIENCE) -> T:
-    """``ask()``, once more after a pause while the Hub fails for reasons that pass.
+    """Call ``ask()``, and again after pauses while the Hub fails for a temporary reason.
 
-    Raises UnavailableError for those, ConflictError for a commit that came too late, UserError for all others.
+    Raises UnavailableError if it keeps failing, ConflictError for a commit on an outdated parent, UserError otherwise.
     """
     end = time.monotonic() + patience
     for wait in (*WAITS, 0.0):
@@ -79,14 +79,14 @@ def attempt(ask: Callable[[], T], repo: str, patience: float = PATIENCE) -> T:
 
 
 def within(limit: float, ask: Callable[[], T], repo: str) -> T:
-    """``ask()``, in ``limit`` seconds; UnavailableError after that. What then still runs ends with the process."""
+    """Call ``ask()``; raise UnavailableError after ``limit`` seconds. The call then runs on in a daemon thread."""
     found: list[T] = []
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
             found.append(ask())
-        except BaseException as error:  # to be raised where it can be caught
+        except BaseException as error:  # raised again in the calling thread
             failed.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -100,7 +100,7 @@ def within(limit: float, ask: Callable[[], T], repo: str) -> T:
 
 
 def explain(error: Exception, repo: str) -> UserError:
-    """An error of huggingface_hub as one line: what, why, what to do. Never with a token in it."""
+    """Return an error of huggingface_hub as one line: what failed, why, what to do. It never contains a token."""
     if isinstance(error, WRAPPERS) and not _status(error) and isinstance(error.__cause__, ERRORS):
         return explain(error.__cause__, repo)
     kind, text = _sentence(error, repo)
@@ -136,7 +136,7 @@ def _sentence(error: Exception, repo: str) -> tuple[type[UserError], str]:
 
 
 def _of_this_machine(error: Exception) -> tuple[type[UserError], str]:
-    """What went wrong before, behind or without an answer."""
+    """Explain an error without an answer of the Hub: no connection, a broken one, or a full disk."""
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT):
         return UserError, f"no space left in {constants.HF_HOME}: make room, or set HF_HOME to a folder elsewhere"
@@ -158,9 +158,9 @@ def _server_message(error: Exception) -> str:
 
 
 def _retry_after(error: Exception) -> float:
-    """Seconds that the Hub asked to be left alone."""
+    """Return the seconds of the Retry-After header."""
     headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         return max(0.0, float(headers.get("Retry-After", 0)))
-    except ValueError:  # a date: the pauses here will do
+    except ValueError:  # the header may be a date: the usual pauses apply
         return 0.0

@@ -1,4 +1,4 @@
-"""What weights came of, as config.json notes it: settings of trainings, of this version, older ones or strangers."""
+"""The origins of weights as config.json notes them: settings of this training and of earlier ones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ ORIGINS = ("data", "init", "teacher")  # settings that are names
 
 
 def listed(names: Any) -> list[str]:
-    """Names as a list. Configs written before there could be several starts and teachers hold one, or an empty one."""
+    """Return names as a list. Older configs hold a single name, or an empty one."""
     several = names if isinstance(names, list | tuple) else [names]
     return [name for name in several if name and isinstance(name, str)]
 
 
 def in_common(trainings: list[Any]) -> dict[str, Any]:
-    """The settings that all share, and the origins of all; {} if none is noted as train.py does."""
+    """Return the settings that all trainings share, and the origins of all; {} if nothing is noted."""
     ours = [training for training in trainings if isinstance(training, dict)]
     if not ours:
         return {}

@@ -1,4 +1,4 @@
-"""Repositories on the Hugging Face Hub: files of one commit, whole or not at all; commits, whole or not at all."""
+"""Repositories on the Hugging Face Hub: atomic snapshots of one commit, and atomic commits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Files = dict[str, Any]  # path in the repository -> huggingface_hub's RepoSiblin
 Choose = Callable[[str, Files], Sequence[str]]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-PROBE = 4.0  # seconds for the Hub's first answer: asked twice, an app that starts waits less than ten
-DOWNLOADS = 8  # files at once
-ANSWER = 30.0  # seconds for an answer when there is time
+PROBE = 4.0  # seconds for the Hub's first answer: with one retry a starting app waits less than ten seconds
+DOWNLOADS = 8  # files fetched at the same time
+ANSWER = 30.0  # seconds for any later answer
 
 
 class Snapshot(NamedTuple):
@@ -42,10 +42,10 @@ def snapshot(
     revision: str = "main",
     limit: float = 300.0,
 ) -> Snapshot:
-    """The files that ``choose`` picks of a repository at one commit, each with the digest that the Hub lists.
+    """Fetch the files of a repository at one commit that ``choose`` selects, and check their digests.
 
-    If the Hub cannot be reached, the copy in the cache of what ``revision`` was when it was last fetched, if all
-    of ``needed`` are in it. Raises UserError, and UnavailableError where neither is to be had in ``limit`` seconds.
+    If the Hub cannot be reached, the cached copy of the last fetched commit of ``revision`` is returned, if it has all
+    of ``needed``. Raises UserError, or UnavailableError if there is no copy either, within ``limit`` seconds.
     """
     network.require_name(repo)
     try:
@@ -79,7 +79,7 @@ def _fetch(repo: str, choose: Choose, needed: Sequence[str], kind: Kind, revisio
 
 
 def _remember(ref: Path, commit: str) -> None:
-    """What a branch or tag is now, as the Hub's cache notes it: only now that everything of it is here."""
+    """Note the commit of a branch or tag in the cache, once all of its files are there."""
     ref.parent.mkdir(parents=True, exist_ok=True)
     partial = ref.with_name(ref.name + ".partial")
     partial.write_text(commit)
@@ -87,7 +87,7 @@ def _remember(ref: Path, commit: str) -> None:
 
 
 def _download(repo: str, kind: Kind, commit: str, wanted: Any) -> Path:
-    """One file of a commit, once more if it is not what the Hub lists: the client compares sizes only."""
+    """Download one file of a commit, twice if its digest is wrong: the client itself compares only sizes."""
 
     def fetch(again: bool) -> Path:
         name = wanted.rfilename
@@ -98,14 +98,14 @@ def _download(repo: str, kind: Kind, commit: str, wanted: Any) -> Path:
         path = network.attempt(lambda again=again: fetch(again), repo)  # type: ignore[misc]
         if _is_intact(path, wanted):
             return path
-    path.unlink()  # the cache must not serve it when the Hub cannot be asked
+    path.unlink()  # or the cache would serve it while the Hub is unreachable
     raise UserError(
         f"{repo}: {wanted.rfilename} arrived damaged twice: something between here and {network.host()} changes it"
     )
 
 
 def _is_intact(path: Path, wanted: Any) -> bool:
-    """The file has the digest that the Hub lists: sha256 of large files, git's of others."""
+    """Return whether the file has the digest that the Hub lists: sha256 for large files, git's for others."""
     if wanted.lfs:
         with path.open("rb") as file:
             return bool(hashlib.file_digest(file, "sha256").hexdigest() == wanted.lfs.sha256)
@@ -115,7 +115,7 @@ def _is_intact(path: Path, wanted: Any) -> bool:
 
 
 def _cached(repo: str, needed: Sequence[str], kind: Kind, revision: str) -> Snapshot | None:
-    """What the cache keeps of a revision, if all that is needed is there."""
+    """Return the cached snapshot of a revision if it has all needed files."""
     try:
         paths = [
             hf_hub_download(repo, name, repo_type=kind, revision=revision, local_files_only=True) for name in needed
@@ -129,7 +129,7 @@ def _cached(repo: str, needed: Sequence[str], kind: Kind, revision: str) -> Snap
 def create(
     repo: str, kind: Kind = "model", private: bool = False, branch: str = "main", create_pr: bool = False, **more: Any
 ) -> None:
-    """A repository with that branch, if it is not there yet. ``more`` goes to huggingface_hub's create_repo."""
+    """Create a repository and a branch if they do not exist. ``more`` goes to huggingface_hub's create_repo."""
     api = HfApi()
 
     def exists() -> bool:
@@ -155,10 +155,10 @@ def commit(
     create_pr: bool = False,
     kind: Kind = "model",
 ) -> str:
-    """One commit of these files on top of what the branch is by then; returns its address.
+    """Commit files on top of the present head of the branch; return the commit's address.
 
-    Readers see all of it or nothing. A commit whose confirmation got lost is not made twice: what the Hub has
-    already is left out of the next attempt.
+    Readers see the whole commit or nothing. A commit whose confirmation was lost is not repeated: files that the Hub
+    already has are left out of the next attempt.
     """
 
     def ask() -> str:
@@ -177,6 +177,6 @@ def commit(
     for _ in range(2):
         try:
             return network.attempt(ask, repo)
-        except network.ConflictError:  # somebody was faster: on top of theirs, then
+        except network.ConflictError:  # somebody else committed first: try again on top of that
             continue
     return network.attempt(ask, repo)

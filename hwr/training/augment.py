@@ -10,13 +10,13 @@ import torch
 from timm.data.mixup import cutmix_bbox_and_lam
 from torch.nn import functional as F
 
-REMNANT = (0.75, 0.85)  # of the side: so far away is the picture whose edge is left in another, a fifth of it at most
+REMNANT = (0.75, 0.85)  # of the side: offset of the neighbour, so that at most a quarter of it stays in the picture
 ELASTIC_GRID = 4  # knots a side of the random displacement field
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths; the fields of TrainConfig of the same names describe them. Zero turns one off."""
+    """Strengths of the augmentations, described at the fields of TrainConfig of the same names. Zero turns one off."""
 
     degrees: float = 0.0
     shear: float = 0.0
@@ -31,11 +31,11 @@ class Augmentation:
 
     @classmethod
     def of(cls, config: Any) -> Augmentation:
-        """The strengths in a configuration's fields of the same names."""
+        """Take the strengths from a configuration's fields of the same names."""
         return cls(**{f.name: getattr(config, f.name) for f in fields(cls)})
 
     def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
-        """Pixels in [0, 1], (N, 1, S, S), each changed in its own way: the same shape, or ``size`` pixels a side."""
+        """Augment pixels in [0, 1], (N, 1, S, S), each sample in its own way; the result has ``size`` pixels a side."""
         pixels = change_strokes(leave_remnant(pixels, self.remnant), self.stroke)
         pixels = F.grid_sample(
             pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False
@@ -52,7 +52,7 @@ class Augmentation:
         return grid
 
     def _affine(self, n: int, device: torch.device) -> torch.Tensor:
-        """(n, 2, 3): from the output's coordinates in [-1, 1] to the input's."""
+        """Return affine maps (n, 2, 3) from the output's coordinates in [-1, 1] to the input's."""
         angle = _uniform(n, math.radians(self.degrees), device)
         shear = _uniform(n, self.shear, device)
         wide, high = (torch.exp(_uniform(n, math.log1p(self.scale), device)) for _ in range(2))
@@ -67,7 +67,7 @@ def _uniform(n: int, limit: float, device: torch.device) -> torch.Tensor:
 
 
 def change_strokes(pixels: torch.Tensor, limit: float) -> torch.Tensor:
-    """Thicker or thinner by up to ``limit`` pixels all around: a blend with the 3x3 maximum or minimum."""
+    """Make strokes thicker or thinner by up to ``limit`` pixels all around: blend with the 3x3 maximum or minimum."""
     if not limit:
         return pixels
     amount = _uniform(len(pixels), limit, pixels.device).view(-1, 1, 1, 1)
@@ -77,7 +77,7 @@ def change_strokes(pixels: torch.Tensor, limit: float) -> torch.Tensor:
 
 
 def change_focus(pixels: torch.Tensor, limit: float) -> torch.Tensor:
-    """Out of focus by up to ``limit``: a blend with the 3x3 average, as low resolution and cameras do it."""
+    """Blur by up to ``limit``: blend with the 3x3 average, as low resolution and cameras do."""
     if not limit:
         return pixels
     amount = torch.rand(len(pixels), 1, 1, 1, device=pixels.device) * limit
@@ -85,7 +85,7 @@ def change_focus(pixels: torch.Tensor, limit: float) -> torch.Tensor:
 
 
 def change_gain(pixels: torch.Tensor, limit: float) -> torch.Tensor:
-    """Contrast down and gamma both ways, by up to ``limit``."""
+    """Lower the contrast and change gamma in either direction, by up to ``limit``."""
     if not limit:
         return pixels
     n, device = len(pixels), pixels.device
@@ -95,7 +95,7 @@ def change_gain(pixels: torch.Tensor, limit: float) -> torch.Tensor:
 
 
 def occlude(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """In some pictures a patch of up to a third of the side is paper."""
+    """Erase a patch of up to a third of the side in some pictures."""
     if not probability:
         return pixels
     n, _, height, width = pixels.shape
@@ -108,7 +108,7 @@ def occlude(pixels: torch.Tensor, probability: float) -> torch.Tensor:
 
 
 def leave_remnant(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """In some pictures the margin on one side shows the edge of another, as when touching characters are cut apart."""
+    """Show the edge of another picture at one side of some pictures, as when touching characters are cut apart."""
     if not probability:
         return pixels
     n, _, height, width = pixels.shape
@@ -117,23 +117,23 @@ def leave_remnant(pixels: torch.Tensor, probability: float) -> torch.Tensor:
     across = side * torch.empty(n, device=device).uniform_(*REMNANT)
     there = torch.rand(n, device=device) < probability
     moved = torch.eye(2, 3, device=device).repeat(n, 1, 1)
-    moved[:, 0, 2] = 2 * torch.where(there, across, 1.0)  # a whole width away nothing of it is seen
+    moved[:, 0, 2] = 2 * torch.where(there, across, 1.0)  # at an offset of a whole width the neighbour is out of sight
     moved[:, 1, 2] = _uniform(n, 0.2, device)
     grid = F.affine_grid(moved, [n, 1, height, width], align_corners=False)
     return torch.maximum(pixels, F.grid_sample(pixels.flip(0), grid, align_corners=False))
 
 
 def mix(pixels: torch.Tensor, mixup: float, cutmix: float) -> tuple[torch.Tensor, float]:
-    """A batch blended with itself in reverse, and the share of the first of each pair.
+    """Blend a batch with itself in reverse order; also return the share of the first sample of each pair.
 
-    By mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019) with these alphas; with both, one of them by chance.
+    By mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019) with these alphas; with both, one at random.
     """
     if not mixup and not cutmix:
         return pixels, 1.0
     blend = mixup and (not cutmix or torch.rand(()) < 0.5)
     alpha = torch.tensor(float(mixup if blend else cutmix))
     share = torch.distributions.Beta(alpha, alpha).sample().item()
-    share = max(share, 1 - share)  # of each pair the first shows most: the other way round is the same batch reversed
+    share = max(share, 1 - share)  # the first of a pair dominates; the other case is the same batch in reverse
     if blend:
         return torch.lerp(pixels.flip(0), pixels, share), share
     (top, bottom, left, right), share = cutmix_bbox_and_lam(pixels.shape, share)

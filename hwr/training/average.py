@@ -1,4 +1,4 @@
-"""Weights between those of several runs, or of one's start and end: often better than either, and free to use."""
+"""Averages of the weights of several runs, or of the start and end of one: often better than each, at no cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hwr.config import ModelConfig
 from hwr.data.inkset import InkSet
 from hwr.evaluation.inference import Labelled, predict
 
-SHARES = tuple(i / 10 for i in range(11))  # of the run's own weights
+SHARES = tuple(i / 10 for i in range(11))  # candidate shares of the end of the run
 
 Weights = dict[str, torch.Tensor]
 
@@ -19,10 +19,10 @@ Weights = dict[str, torch.Tensor]
 def best(
     model: torch.nn.Module, start: Weights, end: Weights, val: InkSet, config: ModelConfig, accelerator: Accelerator
 ) -> Weights:
-    """The weighted average of ``start`` and ``end`` that is best on validation; says how much of each it is.
+    """Return the weighted average of ``start`` and ``end`` that is best on validation, and print its share.
 
-    By accuracy, between equals by the lower loss. Both must be of one network, ``model``, and the second trained from
-    the first: then the loss has no barrier between them (Wortsman et al. 2022, robust fine-tuning).
+    Chosen by accuracy, then by loss. Both must be weights of ``model``, and ``end`` trained from ``start``: then
+    the loss has no barrier between them (Wortsman et al. 2022, robust fine-tuning).
     """
     held = Labelled.of(val, config.labels, accelerator.device)
     scores = {}
@@ -37,7 +37,10 @@ def best(
 
 
 def mean(weights: list[Weights]) -> Weights:
-    """Of models of one network, trained from one start (Wortsman et al. 2022, model soups); counters are the last's."""
+    """Return the mean weights of models trained from one start (Wortsman et al. 2022, model soups).
+
+    Integer buffers, which count batches, are those of the last model.
+    """
     found = weights[0]
     for i, more in enumerate(weights[1:], 2):
         found = between(found, more, 1 / i)
@@ -45,7 +48,7 @@ def mean(weights: list[Weights]) -> Weights:
 
 
 def between(start: Weights, end: Weights, share: float) -> Weights:
-    """``share`` of ``end`` and the rest of ``start``; counters, which cannot be blended, are the end's."""
+    """Return ``share`` of ``end`` plus the rest of ``start``; integer buffers are those of ``end``."""
     return {
         name: torch.lerp(start[name].to(tensor), tensor, share) if tensor.is_floating_point() else tensor
         for name, tensor in end.items()

@@ -1,4 +1,4 @@
-"""Letters whose case nobody noted: what a teacher sees of it, made to agree with how often capitals are."""
+"""Soft labels for letters of unknown case: a teacher's opinion, shifted to the known frequency of capitals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from hwr.evaluation.inference import BATCH, Labelled
 
-LEVELS = 20  # of certainty, for each letter: samples of one level are taught the same shares
-BISECTIONS = 50  # of the shift between -SHIFT and SHIFT, in nats
+LEVELS = 20  # levels of certainty for each letter; samples of one level get the same soft label
+BISECTIONS = 50  # steps of the search for the shift, between -SHIFT and SHIFT nats
 SHIFT = 30.0
 
 Classifier = Callable[[torch.Tensor], torch.Tensor]  # pixels in [0, 1], (N, 1, S, S), to probabilities (N, C)
@@ -18,11 +18,11 @@ Classifier = Callable[[torch.Tensor], torch.Tensor]  # pixels in [0, 1], (N, 1, 
 
 @torch.no_grad()
 def told(data: Labelled, teacher: Classifier, trust: float) -> Labelled:
-    """The same samples; those that may be of two classes get shares of their own in place of their letter's.
+    """Replace the per-letter prior of samples of unknown case by per-sample soft labels.
 
     The teacher's log odds of the two, ``trust`` times as far apart, are shifted alike for all samples of a letter so
-    that their mean is the letter's share, as for other frequencies of the classes (Saerens, Latinne and Decaestecker
-    2002). A teacher that learnt the case from other writing than this is too sure of it: hence ``trust``.
+    that their mean is the letter's share (Saerens, Latinne and Decaestecker 2002). A teacher that learnt the case from
+    other writing is overconfident here: hence ``trust``.
     """
     labels, allowed, prior = data.labels.clone(), [data.allowed], [data.prior]
     count = len(data.allowed)
@@ -43,7 +43,7 @@ def told(data: Labelled, teacher: Classifier, trust: float) -> Labelled:
 
 
 def shifted(log_odds: torch.Tensor, share: float) -> torch.Tensor:
-    """Probabilities (N,) of log odds that are moved together until the mean probability is ``share``."""
+    """Shift log odds (N,) by one constant so that the mean probability is ``share``; return the probabilities."""
     low, high = -SHIFT, SHIFT
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
@@ -52,7 +52,7 @@ def shifted(log_odds: torch.Tensor, share: float) -> torch.Tensor:
 
 
 def _log_odds(data: Labelled, rows: torch.Tensor, teacher: Classifier, one: int, other: int) -> torch.Tensor:
-    """The teacher's log odds of class ``one`` against the ``other``, (N,), in at most SHIFT / 2 nats."""
+    """Return the teacher's log odds of class ``one`` against ``other``, (N,), clipped to SHIFT / 2 nats."""
     told = torch.cat([teacher(data.pixels(some))[:, [one, other]] for some in rows.split(BATCH)])
     logs = told.clamp_min(1e-9).log()
     return (logs[:, 0] - logs[:, 1]).clamp(-SHIFT / 2, SHIFT / 2)

@@ -9,9 +9,9 @@ from hwr.data.inkset import InkSet
 
 
 def draw(chances: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
-    """``n`` rows in random order, each drawn as often as its share of n says, give or take less than one.
+    """Draw ``n`` rows in random order, each as often as its share of n, rounded up or down at random.
 
-    Systematic sampling (Madow 1949): equal steps along the chances, laid end to end in random order.
+    Systematic sampling (Madow 1949): equal steps along the cumulative probabilities in random order.
     """
     shuffled = torch.randperm(len(chances), generator=generator)
     ends = chances[shuffled].double().cumsum(0)
@@ -21,7 +21,7 @@ def draw(chances: torch.Tensor, n: int, generator: torch.Generator) -> torch.Ten
 
 
 def chances(train: InkSet, balance: float) -> torch.Tensor | None:
-    """How likely each sample is drawn, (N,); None if all are alike."""
+    """Return the probability of each sample, (N,), or None if all are equal."""
     if not balance and train.weights is None:
         return None
     chances = torch.ones(len(train)) if train.weights is None else torch.from_numpy(train.weights).clone()

@@ -26,7 +26,6 @@ from hostile import (
     watched,
     zeros,
 )
-from hwr.reading.result import Reading
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
@@ -36,6 +35,7 @@ from PIL import Image
 from hwr import Recognizer, UserError
 from hwr.ink.picture import FORMATS, MAX_LAYERS, MAX_LENGTH, MAX_PIXELS, reduced
 from hwr.ink.preprocess import fit, to_ink
+from hwr.reading.result import Reading
 
 PARTS = ("background", "layers", "composite", "other")
 MOST_MEMORY = 1280  # MiB for the largest picture that is read; WebP's decoder takes 1 GiB of it
