@@ -1,4 +1,4 @@
-"""What the weights are (ModelConfig), and what its labels may be."""
+"""ModelConfig, which describes a model's weights, and its labels."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ DIGITS = tuple("0123456789")
 UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 LOWER = tuple("abcdefghijklmnopqrstuvwxyz")
 LONGEST_LABEL = 200  # characters
-OTHER = "<other>"  # the class of what is no character: learnt, never answered
+OTHER = "<other>"  # class of ink that is not a character: learnt, never answered
 
 Alphabet = Literal["digits", "letters", "all"]
 
 
 def is_label(name: object) -> bool:
-    """Whether a class may be called so: 1 to LONGEST_LABEL printable characters."""
+    """Return whether a name is a valid label: 1 to LONGEST_LABEL printable characters."""
     return isinstance(name, str) and name.isprintable() and 1 <= len(name) <= LONGEST_LABEL
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that turns a file of weights into answers; it travels inside config.json.
+    """Everything that turns a file of weights into answers, stored in config.json.
 
     ``architecture`` and ``model_args`` rebuild the network by ``timm.create_model`` alone. ``mean`` and ``std``
     are of pixels in [0, 1]. ``temperature`` divides the logits before the softmax. ``rejection_threshold`` is the
-    least confidence (`metrics.confidence`) of what is taken to be a character.
+    lowest confidence (`metrics.confidence`) at which ink counts as a character.
     """
 
     labels: tuple[str, ...]
@@ -41,7 +41,7 @@ class ModelConfig:
         }
     )
     image_size: int = 48
-    ink: bool = True  # pictures are writing: cropped to the ink and centred; False: scaled whole
+    ink: bool = True  # True: crop to the ink and centre it; False: scale the whole picture
     ink_fraction: float = 0.8  # of the picture's side, taken by the longer side of the ink
     mean: float = 0.2
     std: float = 0.35
@@ -51,7 +51,7 @@ class ModelConfig:
     graph_sha256: str = ""  # of model.onnx; empty if there is none
 
     def alphabets(self) -> dict[str, tuple[tuple[str, tuple[int, ...]], ...]]:
-        """The alphabets these labels allow: name -> ((answer, indices of the classes summed into it), ...)."""
+        """Return the alphabets of these labels: name -> ((answer, indices of the classes summed into it), ...)."""
         index = {label: i for i, label in enumerate(self.labels)}
         found: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
             "all": tuple((label, (i,)) for label, i in index.items() if label != OTHER)

@@ -1,10 +1,10 @@
-"""Errors that a user can mend."""
+"""Errors that users can correct themselves."""
 
 
 class UserError(ValueError):
-    """A mistake of the caller: the message names what was given, what was expected and what to do.
+    """An error of the caller; its message says what was given, what was expected and what to do.
 
-    Command lines print it as one line and exit with ``exit_status``; nothing else about it is worth a stack trace.
+    Command lines print it as one line, without a stack trace, and exit with ``exit_status``.
     """
 
     exit_status = 2

@@ -1,4 +1,4 @@
-"""A recogniser of one visitor's own, from a few taught pictures, in well under a second.
+"""Personalisation: adapt the classifier to one visitor from a few taught pictures, in well under a second.
 
 The network is everybody's: only what turns its features into logits is personal. A small linear change of the
 classifier (L2-SP; Li, Grandvalet and Davoine 2018) learns what the pictures have in common. A memory of the pictures
@@ -21,16 +21,16 @@ from hwr.config import OTHER, ModelConfig, UserError
 from hwr.probabilities import log_sum_exp, softmax
 from hwr.recognizer import Head, Recognizer
 
-STIFFNESS = 0.2  # of the linear change: half of it times the change's square is added to the samples' cross entropy
-YIELDING = 0.01  # the same for the memory, which may do what is asked of it
-SHARPNESS = 160.0  # of the memory's kernel: half as alike at a cosine of 0.996, next to nothing below 0.98
-REMEMBERED = 150  # pictures at most in the memory: 77 kB at 256 features
-WELCOME = 2.0  # nats by which a new class is likelier than OTHER, which the model takes new characters for
-TRUST = 24.0  # nats off the odds of OTHER where a picture equals a taught one
-REACH = 20.0  # sharpness of that kernel: as far as the same hand strays when it draws the same again
+STIFFNESS = 0.2  # L2 penalty of the linear change: half of it times the squared change is added to the cross entropy
+YIELDING = 0.01  # L2 penalty of the memory; weak, so that it can fit the taught samples
+SHARPNESS = 160.0  # of the memory's kernel: 0.5 at a cosine of 0.996, nearly 0 below 0.98
+REMEMBERED = 150  # pictures in the memory at most: 77 kB at 256 features
+WELCOME = 2.0  # nats added to a new class over OTHER, which the model answers for unknown characters
+TRUST = 24.0  # nats subtracted from the log odds of OTHER for a picture that equals a taught one
+REACH = 20.0  # sharpness of that kernel: wide enough for the same hand drawing the same character again
 STEPS = 60  # of L-BFGS at most
 HISTORY = 10  # steps from which L-BFGS estimates the curvature
-FLAT = 1e-6  # largest slope at which the minimum is reached
+FLAT = 1e-6  # largest gradient at which the minimum counts as reached
 
 Gray = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -38,15 +38,15 @@ Sample = tuple[Gray, str]
 
 
 def adapted(recognizer: Recognizer, samples: Sequence[Sample]) -> Recognizer:
-    """A recogniser that has learnt ``samples``: pictures uint8 (S, S), as ``Recognizer.see`` gives them, and labels.
+    """Return a recogniser that has learnt ``samples``: pictures uint8 (S, S), from `Recognizer.see`, and labels.
 
     It shares the network with ``recognizer``, which stays as it is, and answers as that does where there are no
-    samples. Labels that the model does not know become classes, behind those it has. Of a visitor who teaches some
-    right answers beside the wrong ones more is learnt. Raises UserError for a picture of another size and for what
+    samples. Labels that the model does not know become classes, behind those it has. The update is stronger
+    if the samples include some that were read correctly. Raises UserError for a picture of another size and for what
     cannot be a label.
     """
     checked = [(seen, _checked(seen, label, recognizer.config)) for seen, label in samples]
-    distinct = {(seen.tobytes(), name): (seen, name) for seen, name in checked}.values()  # twice says no more than once
+    distinct = {(seen.tobytes(), name): (seen, name) for seen, name in checked}.values()  # duplicates count once
     if not distinct:
         return recognizer.with_head(recognizer.head, recognizer.config)
     pictures, names = np.stack([seen for seen, _ in distinct]), [name for _, name in distinct]
@@ -57,7 +57,7 @@ def adapted(recognizer: Recognizer, samples: Sequence[Sample]) -> Recognizer:
 
 
 def _checked(seen: Gray, label: str, config: ModelConfig) -> str:
-    """The label as a class of the model is called, a new one in Unicode's composed form."""
+    """Return the label as the model's class is named, or a new one in Unicode's composed form."""
     size = config.image_size
     if seen.shape != (size, size) or seen.dtype != np.uint8:
         raise UserError(f"a sample is {seen.dtype} {seen.shape}: expected uint8 ({size}, {size}), as see() returns")
@@ -65,9 +65,9 @@ def _checked(seen: Gray, label: str, config: ModelConfig) -> str:
 
 
 class PersonalHead:
-    """Features (N, D) and the network's logits to logits (N, C): a ``general`` head, and what one visitor changes.
+    """Maps features (N, D) and the network's logits to personal logits (N, C).
 
-    What is no character is rejected as before: the odds of OTHER change only close to what was taught.
+    Rejection stays as it was: the odds of OTHER change only close to taught samples.
     """
 
     change: Floats  # (D, C): calibrated logits that each feature adds
@@ -94,7 +94,7 @@ class PersonalHead:
     def learn(
         self, features: NDArray[np.float32], logits: NDArray[np.float32], taught: NDArray[np.int64]
     ) -> PersonalHead:
-        """Learn that features (N, D), and what the network made of them, are of the classes ``taught``, (N,)."""
+        """Learn that features (N, D) and their logits belong to the classes ``taught``, (N,)."""
         start, odds = self._general(features, logits)
         scale = max(float(np.sqrt(np.square(features).sum(axis=1).mean())), 1e-6)
         weights, handicap = self._trusted(start, taught)
@@ -106,7 +106,7 @@ class PersonalHead:
         return self
 
     def _general(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Before anything was learnt: calibrated logits among characters (N, C), and the log odds of OTHER, (N,)."""
+        """Return the general answers: calibrated logits among characters (N, C), and the log odds of OTHER, (N,)."""
         found = (logits if self.general is None else self.general(features, logits)) / np.float32(self.temperature)
         if self.other is None:
             new = np.repeat(found.mean(axis=1, keepdims=True), self.new, axis=1)
@@ -117,11 +117,11 @@ class PersonalHead:
         return np.concatenate([found, new], axis=1), other - log_sum_exp(found)
 
     def _trusted(self, start: Floats, taught: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """What each sample counts, (N,), and what is added to the logits of each class while learning, (C,).
+        """Return sample weights (N,) and a shift of each class's logits while learning, (C,).
 
-        Both are as much as the share of the samples that was right already. A visitor who teaches nothing but mistakes
-        leaves out what was read well: seven mistaken o, taken at their word, would make every o a 0, and that no O is
-        among them does not mean that none will come. New classes are taken at their word, as nothing is known of them.
+        Both scale with the fraction of samples that were read correctly. A visitor who teaches only mistakes leaves out
+        what was read well: seven mistaken o at full weight would make every o a 0, and the absence of O among them
+        does not mean that none will come. New classes have full weight, because nothing is known about them.
         """
         old = taught < self.known
         share = ((start[:, : self.known].argmax(axis=1) == taught).sum() + 1) / (old.sum() + 1)
@@ -129,7 +129,7 @@ class PersonalHead:
         return np.where(old, share, 1.0), absent * np.log(share)
 
     def _remember(self, features: Floats, start: Floats, taught: NDArray[np.int64]) -> None:
-        """Keep samples (M, D), and how far each pulls what is like it towards which class, (M, C)."""
+        """Keep samples (M, D), and the logits that each adds to similar pictures, (M, C)."""
         self.kept = _normalised(features).astype(np.float16)
         # Of a kernel K = L L', the logits K a with the penalty a'K a are those of the features L.
         near = kernel(self._cosines(features).astype(np.float64), SHARPNESS)
@@ -138,25 +138,24 @@ class PersonalHead:
         self.pull = np.linalg.solve(root.T, found).astype(np.float32)
 
     def _cosines(self, features: Floats) -> Floats:
-        """Between features (N, D) and the M that are kept, (N, M)."""
+        """Return the cosines between features (N, D) and the M kept ones, (N, M)."""
         return np.asarray(_normalised(features) @ self.kept.astype(np.float32).T)
 
 
 def _normalised(features: Floats) -> Floats:
-    """Rows of length 1."""
+    """Return rows of unit length."""
     return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
 
 
 def kernel(cosines: Floats, sharpness: float) -> Floats:
-    """How alike features are, 1 where they are equal, by their cosines."""
+    """Return the similarity of features from their cosines, 1 for equal ones."""
     return np.asarray(np.exp(sharpness * (cosines - 1)))
 
 
 def fit(features: Floats, start: Floats, taught: NDArray[np.int64], weights: Floats, stiffness: float) -> Floats:
-    """The V, float64 (D, C), for which logits ``start + features @ V`` have the least weighted cross entropy plus
-    penalty.
+    """Return V, float64 (D, C), that minimises the weighted cross entropy of ``start + features @ V`` plus a penalty.
 
-    The penalty is ``stiffness / 2`` times the sum of squares; the problem is convex, so that there is one answer.
+    The penalty is ``stiffness / 2`` times the sum of squares; the problem is convex, so the minimum is unique.
     """
     rows = np.arange(len(taught))
     features, start = features.astype(np.float64), start.astype(np.float64)
@@ -173,7 +172,7 @@ def fit(features: Floats, start: Floats, taught: NDArray[np.int64], weights: Flo
 
 
 def minimum(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Floats:
-    """Where a convex function, given with its gradient, is least: L-BFGS (Liu and Nocedal 1989) with backtracking."""
+    """Minimise a convex function, given with its gradient: L-BFGS (Liu and Nocedal 1989) with backtracking."""
     here, (value, slope) = start, loss(start)
     past = deque[tuple[Floats, Floats]](maxlen=HISTORY)
     for _ in range(STEPS):
@@ -188,7 +187,7 @@ def minimum(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Fl
             if found <= value + 1e-4 * length * fall or length < 1e-9:
                 break
             length /= 2
-        if float(((there - here) * (steep - slope)).sum()) <= 0:  # no closer, as numbers go
+        if float(((there - here) * (steep - slope)).sum()) <= 0:  # no progress within float precision
             break
         past.append((there - here, steep - slope))
         here, value, slope = there, found, steep

@@ -1,4 +1,4 @@
-"""Figures as people draw them on an empty page: pen strokes, in units of their own."""
+"""Pen strokes of figures that people draw on an empty page, in arbitrary units."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hwr.data.doodles import TURN, circle, rotation, rounded
 
 
 def figure(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """One of the things people draw on an empty page: boxes, arrows, grids, stars, faces, houses."""
+    """Draw a random figure: a box, an arrow, a grid, a star, a face or a house."""
     kinds = (_box, _arrow, _grid, _star, _face, _house, _person, _sun, _flower)
     return kinds[int(rng.integers(len(kinds)))](rng)
 
@@ -27,7 +27,7 @@ def _square(x: float, y: float, width: float, height: float) -> NDArray[np.float
 
 
 def _box(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """A box: empty, in another, crossed through or ticked."""
+    """Draw a box: empty, in another, crossed through or ticked."""
     height = rng.uniform(0.6, 1)
     a, b = rng.uniform(0.15, 0.35, 2)
     inside: tuple[list[NDArray[np.float64]], ...] = (
@@ -41,7 +41,7 @@ def _box(rng: np.random.Generator) -> list[NDArray[np.float64]]:
 
 
 def _arrow(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """An arrow with one head or two, to the left or right: upright ones drawn with a thick pen are t or 1."""
+    """Draw an arrow with one head or two, to the left or right: upright ones drawn with a thick pen are t or 1."""
     head, bow = rng.uniform(0.2, 0.35), rng.normal(0, 0.06)
     parts = [rounded(_line((0, 0), (0, 0), (0.5, bow), (1, 0), (1, 0)))]
     parts.append(_line((1 - head, -0.8 * head), (1, 0), (1 - head, 0.8 * head)))
@@ -52,7 +52,7 @@ def _arrow(rng: np.random.Generator) -> list[NDArray[np.float64]]:
 
 
 def _grid(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Two to four lines across as many: noughts and crosses, a table."""
+    """Draw two to four lines across as many: noughts and crosses, a table."""
     columns, rows = rng.integers(2, 5, 2)
     reach = rng.choice([0.0, 0.4])  # lines end at the border, or beyond it
     x, y = np.linspace(0, 1, columns), np.linspace(0, 1, rows)
@@ -61,7 +61,7 @@ def _grid(rng: np.random.Generator) -> list[NDArray[np.float64]]:
 
 
 def _star(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-    """A pentagram, a six-pointed star, a star's outline or rays from one point."""
+    """Draw a pentagram, a six-pointed star, a star's outline or rays from one point."""
     n = int(rng.integers(5, 9))
     around = circle(np.arange(n + 1) / n * TURN - TURN / 4)
     if rng.random() < 0.4:

@@ -1,4 +1,4 @@
-"""After training: temperature and rejection threshold fitted on validation, each test set looked at once."""
+"""After training: fit temperature and rejection threshold on validation data, and measure each test set once."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hwr.data.inkset import InkSet
 from hwr.evaluation.inference import Labelled, predict
 from hwr.training.datasets import Sets
 
-ENOUGH = 1000  # samples of known writers: with fewer, all others count as well
+ENOUGH = 1000  # samples of known writers; with fewer, the temperature is fitted on all samples
 
 
 def calibrate(
     model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device
 ) -> tuple[ModelConfig, dict[str, Any]]:
-    """The config with temperature and rejection threshold, and what was measured on validation.
+    """Return the config with temperature and rejection threshold, and the figures on validation data.
 
-    The temperature is that of writers who were held out, where enough are known: to others who write as those that were
-    learnt from do, a network is surer than to strangers. Without validation data both stay as the start had them.
+    The temperature is fitted on held-out writers if there are enough samples of them: to writers whose hand it has
+    learnt a network is surer than to strangers. Without validation data both values of the start are kept.
     """
     measured: dict[str, Any] = {"near_duplicates_removed": sets.removed}
     other = config.labels.index(OTHER) if OTHER in config.labels else None
@@ -45,12 +45,12 @@ def calibrate(
 
 
 def _of_strangers(ink: InkSet) -> NDArray[np.bool_]:
-    """(N,): which samples are of known writers, all of whom were held out; all, where they are few."""
+    """Return which samples (N,) are of known, held-out writers; all samples if these are too few."""
     return ink.of_writers if ink.of_writers.sum() >= ENOUGH else np.ones(len(ink), np.bool_)
 
 
 def test(model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device) -> dict[str, Any]:
-    """Each test set, among the classes that it has: digits are not asked whether they are letters."""
+    """Measure each test set, with answers restricted to the classes that it has."""
     return {name: _test(model, ink, config, device) for name, ink in sets.tests.items()}
 
 

@@ -21,9 +21,9 @@ from hwr.training.trainer import Run, Weights
 def fit(model: torch.nn.Module, task: Task, config: TrainConfig, accelerator: Accelerator) -> Weights:
     """Train, and return the weights (averaged, unless ``config.ema`` is 0) that ``config.keep`` names.
 
-    Without validation data those are the last. A checkpoint goes to ``config.out`` after every epoch, every few minutes
-    within one, and on SIGTERM; with ``config.resume`` training goes on from it. Raises UserError if the loss stops
-    being a number or the memory does not suffice, and StoppedError on SIGTERM; the last checkpoint stays.
+    Without validation data those are the last. A checkpoint is written to ``config.out`` after every epoch, every few
+    minutes within one, and on SIGTERM; with ``config.resume`` training continues from it. Raises UserError if the loss
+    is not finite or memory is exhausted, and StoppedError on SIGTERM; the last checkpoint remains.
     """
     run = Run(model.to(accelerator.device).to(memory_format=torch.channels_last), task, config, accelerator)
     if config.resume:
@@ -42,11 +42,11 @@ def fit(model: torch.nn.Module, task: Task, config: TrainConfig, accelerator: Ac
     ):
         while not run.finished():
             _epoch(run, bar)
-    return dict(gather(run.result())[0])  # of several processes, all go on with the first one's
+    return dict(gather(run.result())[0])  # several processes all continue with the weights of the first
 
 
 def _epoch(run: Run, bar: tqdm) -> None:
-    """One epoch: learn, validate, keep the best, save, log."""
+    """Run one epoch: learn, validate, keep the best, save, log."""
     epoch, epochs = run.progress.epoch, run.config.epochs
     values = run.learn(bar)
     values |= run.validate()
@@ -64,14 +64,14 @@ def _epoch(run: Run, bar: tqdm) -> None:
 
 @contextmanager
 def _stop_on_sigterm(run: Run) -> Iterator[None]:
-    """Let SIGTERM end the run at the next look, with a checkpoint."""
+    """Let SIGTERM end the run with a checkpoint, at the next reading of the loss."""
 
     def stop(number: int, frame: Any) -> None:
         run.stop = True
 
     try:
         before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread: nobody sends signals there
+    except ValueError:  # only the main thread receives signals
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""What a batch costs: augmented, mixed, asked for one label of several, and for what a teacher says of it."""
+"""The loss of a batch: augmentation, mixup, sets of allowed labels, and distillation."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from hwr.training.options import TrainConfig
 
 
 class Teacher(Protocol):
-    """Pixels in [0, 1], (N, 1, S, S), to probabilities (N, C); ``knows`` bool (C,) are the classes it can tell."""
+    """Maps pixels in [0, 1], (N, 1, S, S), to probabilities (N, C); ``knows`` bool (C,) marks the classes it knows."""
 
     knows: torch.Tensor
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Rows that sum to 1."""
+        """Return rows that sum to 1."""
 
 
 class Objective:
-    """The loss of some samples, each time augmented anew."""
+    """The loss of a batch of samples, augmented anew at each call."""
 
     def __init__(
         self, data: Labelled, config: TrainConfig, model_config: ModelConfig, teacher: Teacher | None = None
@@ -38,9 +38,9 @@ class Objective:
     def __call__(
         self, network: torch.nn.Module, rows: torch.Tensor, size: int, precision: AbstractContextManager[Any]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean loss of the samples ``rows``, (N,), at ``size`` pixels, and accuracy on the first of each mixed pair.
+        """Return the mean loss of samples ``rows``, (N,), at ``size`` pixels, and accuracy on the first of each pair.
 
-        ``precision`` is the context that networks are asked in.
+        ``precision`` is the autocast context of the forward passes.
         """
         config, labels = self.config, self.data.labels[rows]
         pixels, share = mix(self.augment(self.data.pixels(rows), size), config.mixup, config.cutmix)
@@ -62,7 +62,7 @@ class Objective:
     def _with_teacher(
         self, loss: torch.Tensor, logits: torch.Tensor, taught: torch.Tensor, rows: torch.Tensor
     ) -> torch.Tensor:
-        """The loss, a share of it for the teacher's answers, (N, C), to what it knows; not of samples that are sure."""
+        """Add the loss against the teacher's probabilities (N, C), except for samples that are ``sure``."""
         assert self.teacher is not None
         labels = self.data.labels[rows]
         allowed = self.data.allowed[labels]

@@ -16,7 +16,7 @@ PLATEAU = "plateau"
 
 
 def optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """timm's optimizer of that name; norms and biases without weight decay. Raises UserError for unknown names."""
+    """Return timm's optimizer by name; norms and biases do not decay. Raises UserError for unknown names."""
     decay = config.layer_decay if config.layer_decay < 1 else None
     try:
         return create_optimizer_v2(
@@ -32,7 +32,7 @@ def optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimi
 
 
 def schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> Any:
-    """timm's scheduler, counting updates: one "epoch" of its arguments is one update here. None for plateau.
+    """Return timm's scheduler, stepped once an update: an "epoch" of its arguments is an update. None for plateau.
 
     Raises UserError for unknown names.
     """
@@ -58,7 +58,7 @@ def schedule(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) 
 
 
 def plateau(optimizer: torch.optim.Optimizer, config: TrainConfig) -> ReduceLROnPlateau | None:
-    """torch's scheduler that watches validation, if that is the one: timm's is deprecated and cannot be resumed."""
+    """Return torch's ReduceLROnPlateau if the scheduler is plateau: timm's is deprecated and cannot be resumed."""
     if config.scheduler != PLATEAU:
         return None
     return ReduceLROnPlateau(optimizer, mode="max", factor=config.decay_rate, patience=config.decay_every)

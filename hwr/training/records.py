@@ -1,4 +1,4 @@
-"""What a training leaves behind besides the model: run.json, metrics.jsonl and TensorBoard's event files."""
+"""Records of a training: run.json, metrics.jsonl and TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ MACHINE_PATH = re.compile(r"~|[\\/]|\.\.[\\/]|[A-Za-z]:[\\/]")  # a relative pat
 class Records:
     """The records of one run, in its folder. With ``enabled`` false every method does nothing.
 
-    Of several processes only the first may write. Methods raise UserError where the disk does not let them;
-    TensorBoard's files are a convenience, so trouble with them is printed once and nothing else.
+    Of several processes only the first may write. Methods raise UserError if the disk is full or not writable;
+    errors of TensorBoard's files, which are a convenience, are printed once and ignored.
     """
 
     def __init__(self, folder: Path, enabled: bool = True) -> None:
@@ -45,8 +45,8 @@ class Records:
         """Write RUN: the command, its configuration and data, versions and hardware, and when it started.
 
         ``data`` has one dictionary a source: name, split, samples, classes. ``device`` is torch's name, such as
-        cuda:0. Where RUN is there already, the run goes on: added under "resumed" is when, and what the settings were
-        "before" that are others from then on.
+        cuda:0. If RUN exists already, the run is resumed: the time and the former values of changed settings
+        ("before") are added under "resumed".
         """
         if not self.enabled:
             return
@@ -57,7 +57,7 @@ class Records:
             before = {name: was.get(name) for name in config if name != "resume" and was.get(name) != config[name]}
             run["resumed"] = [*run.get("resumed", []), {"at": _now(), "before": before}]
             run["config"] = config
-            for late in ("finished", "measured"):  # it is not finished any more
+            for late in ("finished", "measured"):  # a resumed run is not finished
                 run.pop(late, None)
         else:
             run = {"command": [_portable(word) for word in command], "config": config, "data": data}
@@ -65,7 +65,7 @@ class Records:
         self._write_run(run)
 
     def log(self, epoch: int, values: Mapping[str, float | None]) -> None:
-        """Append one line to LOG and one point to every curve of TensorBoard. What is not finite becomes null."""
+        """Append a line to LOG and a point to every curve of TensorBoard. Values that are not finite become null."""
         if not self.enabled:
             return
         line = json.dumps({"epoch": epoch} | {name: _finite(value) for name, value in values.items()})
@@ -75,9 +75,9 @@ class Records:
         self._board.add(epoch, {name: value for name, value in values.items() if value is not None})
 
     def rewind(self, epochs_done: int) -> None:
-        """Forget what was logged after so many epochs.
+        """Remove the lines that were logged after a number of epochs.
 
-        A run killed between log and checkpoint does an epoch again, which would otherwise be there twice.
+        A run killed between log and checkpoint repeats an epoch, which would otherwise be logged twice.
         """
         if not self.enabled:
             return
@@ -104,9 +104,9 @@ class Records:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of LOG, one an epoch; none where there is no LOG. Raises UserError where a line is damaged.
+    """Return the lines of LOG, one an epoch; none without LOG. Raises UserError if a line is damaged.
 
-    The last line may be torn, of a process killed while it wrote: it is left out.
+    An incomplete last line, left by a process that was killed, is ignored.
     """
     path = folder / LOG
     try:
@@ -133,7 +133,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """RUN, or an empty dictionary before the first start. Raises UserError where it is damaged."""
+    """Return RUN, or an empty dictionary before the first start. Raises UserError if it is damaged."""
     path = folder / RUN
     try:
         run = json.loads(path.read_bytes())
@@ -160,7 +160,7 @@ def _disk(path: Path) -> Iterator[None]:
 
 
 def _portable(word: str) -> str:
-    """An argument without the machine's own folders: ``--out=/home/me/runs/a`` is ``--out=a``."""
+    """Return an argument without folders of this machine: ``--out=/home/me/runs/a`` is ``--out=a``."""
     flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if MACHINE_PATH.match(value):
         path = PureWindowsPath(value) if "\\" in value else PurePath(value)
@@ -169,7 +169,7 @@ def _portable(word: str) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON has neither infinity nor NaN."""
+    """Return None for infinity and NaN, which JSON does not have."""
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -178,7 +178,7 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    """Of a package that is not installed, None. OpenCV comes in packages of several names, so it is asked itself."""
+    """Return the versions of packages, None if not installed. OpenCV has packages of several names: ask the module."""
     found: dict[str, str | None] = {"python": platform.python_version(), "hwr": hwr.__version__}
     for name in PACKAGES:
         try:
@@ -189,7 +189,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def _platform(device: str) -> dict[str, Any]:
-    """The hardware, by kind: no host's name."""
+    """Describe the hardware, without the name of the host."""
     cuda = torch.device(device).type == "cuda"
     parallel = torch.distributed.is_available() and torch.distributed.is_initialized()
     return {
@@ -204,7 +204,7 @@ def _platform(device: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's model; Python itself knows only its family on Linux."""
+    """Return the processor's model; on Linux Python itself knows only its family."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
     except OSError:
@@ -213,7 +213,7 @@ def _processor() -> str:
 
 
 class _Board:
-    """TensorBoard's event files in ``folder``, opened at the first epoch. A training never fails because of them."""
+    """TensorBoard's event files in ``folder``, opened at the first epoch. Their errors never stop a training."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -242,7 +242,7 @@ class _Board:
                 writer.close()
 
     def _open(self) -> Any:
-        """The import stays in here: serving and tests of other things do without its seconds."""
+        """Open the writer. The import is here because it takes seconds."""
         if self._writer is None:
             with warnings.catch_warnings():
                 # TensorBoard and protobuf use names that newer Pythons deprecate; who trains cannot change that.
@@ -256,6 +256,6 @@ class _Board:
     def _spared(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # a full disk, a missing package, a file of that name: all cost only the curves
+        except Exception as error:  # a full disk, a missing package or a file of that name costs only the curves
             self.broken, self._writer = True, None
             print(f"{self.folder}: no curves for TensorBoard from here on: {error}", file=sys.stderr)

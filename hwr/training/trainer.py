@@ -1,4 +1,4 @@
-"""One training run: what a checkpoint holds, and the steps that change it."""
+"""One training run: its state, as saved in checkpoints, and its steps."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from hwr.training.options import TrainConfig
 from hwr.training.records import Records
 from hwr.training.task import Task
 
-MOST_LOST = 3  # updates that half precision may cost on a CPU before it is given up
-SAVE_EVERY = 300.0  # seconds between checkpoints within an epoch: more than that is never lost
-LOOK = 10  # steps between two looks at the loss: reading a number makes the device wait
+MOST_LOST = 3  # updates lost to half precision on a CPU before the run switches to float32
+SAVE_EVERY = 300.0  # seconds between checkpoints within an epoch: a crash costs no more
+LOOK = 10  # steps between two readings of the loss: each makes the device wait
 
 Weights = dict[str, torch.Tensor]
 
@@ -37,7 +37,7 @@ class StoppedError(UserError):
 
 @dataclass
 class Progress:
-    """Where a run is: ``step`` updates into ``epoch``, both counted from 0."""
+    """The position of a run: ``step`` updates into ``epoch``, both counted from 0."""
 
     epoch: int = 0
     step: int = 0
@@ -47,7 +47,7 @@ class Progress:
 
 
 class Run:
-    """What a checkpoint holds, and the steps that change it."""
+    """The state of a run, as saved in a checkpoint, and its steps."""
 
     def __init__(self, model: torch.nn.Module, task: Task, config: TrainConfig, accelerator: Accelerator) -> None:
         self.model, self.task, self.config = model, task, config
@@ -68,11 +68,11 @@ class Run:
         self.best_weights: Weights = {}
         self.stop = False
         self.saved_at = time.monotonic()
-        self.unusable = 0  # updates in a row without a gradient that is a number
-        self.lost = 0  # such updates in all
+        self.unusable = 0  # consecutive updates without a finite gradient
+        self.lost = 0  # updates without a finite gradient, in total
 
     def finished(self) -> bool:
-        """All epochs are done, or --patience is at its end."""
+        """Whether all epochs are done, or --patience is exhausted."""
         config, progress = self.config, self.progress
         return progress.epoch >= config.epochs or bool(config.patience and progress.waiting >= config.patience)
 
@@ -82,7 +82,7 @@ class Run:
         return self.task.size(self.progress.epoch)
 
     def learn(self, bar: tqdm) -> dict[str, float]:
-        """One pass, or the rest of one, in an order that seed and epoch alone decide."""
+        """Train for one epoch, or the rest of one, in an order that only depends on seed and epoch."""
         at, world = self.progress, self.accelerator
         if at.step == 0:
             at.loss = at.accuracy = 0.0
@@ -100,7 +100,7 @@ class Run:
         return {"loss": loss, "accuracy": accuracy, "lr": self.optimizer.param_groups[0]["lr"]}
 
     def _look(self, total: torch.Tensor, bar: tqdm) -> None:
-        """Show the loss; stop if it is no number, or if any process was asked to stop."""
+        """Show the loss; stop if it is not finite, or if any process was asked to stop."""
         at = self.progress
         at.loss, at.accuracy = total.tolist()
         if not torch.isfinite(total[0]):
@@ -122,7 +122,7 @@ class Run:
             module.eval()
 
     def _step(self, batch: Any) -> torch.Tensor:
-        """One update of the weights; (loss, accuracy) stay on the device."""
+        """Update the weights once; return (loss, accuracy) on the device."""
         parts = self.task.split(batch, self.config.accumulate)
         total = torch.zeros(2, device=self.device)
         for i, part in enumerate(parts):
@@ -146,7 +146,7 @@ class Run:
         return total
 
     def _lose(self, total: torch.Tensor) -> None:
-        """Leave an update out. Several are half precision's, which is given up; ten in a row are the run's own."""
+        """Skip an update. After MOST_LOST on a CPU switch to float32; after ten in a row end the run."""
         self.lost += 1
         if self.lost == MOST_LOST and self.accelerator.mixed_precision != "no":
             self.accelerator.print("gradients in half precision are no numbers here: the run goes on in float32")
@@ -154,9 +154,9 @@ class Run:
             total.fill_(torch.nan)
 
     def _gradient_is_usable(self) -> bool:
-        """Clip the gradient. On a CPU, which need not wait to be asked, say whether it is a number.
+        """Clip the gradient. On a CPU, where reading it costs nothing, return whether it is finite.
 
-        oneDNN's bfloat16 kernels for AMX now and then give some that are none, of maps one pixel wide (torch 2.14).
+        oneDNN's bfloat16 kernels for AMX occasionally give NaN for maps one pixel wide (torch 2.14).
         """
         on_cpu = self.device.type == "cpu"
         if not self.config.grad_clip and not on_cpu:
@@ -175,7 +175,7 @@ class Run:
         return self.task.validate(self.kept, self.size)
 
     def keep_best(self, score: dict[str, float]) -> None:
-        """Copy the weights if validation was never better at this size; between equals the lower loss decides."""
+        """Copy the weights if validation was never better at this size; ties are broken by the loss."""
         now = {"size": self.size} | {k: score[k] for k in ("val_accuracy", "val_loss") if k in score}
         if "val_accuracy" not in score or _rank(now) > _rank(self.best):
             self.best, self.progress.waiting = now, 0
@@ -184,14 +184,14 @@ class Run:
             self.progress.waiting += 1
 
     def result(self) -> Weights:
-        """The weights that ``config.keep`` names."""
+        """Return the weights that ``config.keep`` selects."""
         return self.best_weights if self.config.keep == "best" else self._copied()
 
     def _copied(self) -> Weights:
         return {k: v.detach().cpu().clone() for k, v in self.kept.state_dict().items()}
 
     def next_epoch(self, values: dict[str, float]) -> None:
-        """Count, and let a scheduler that watches validation see it."""
+        """Start the next epoch, and step a scheduler that depends on validation."""
         self.progress.epoch += 1
         self.progress.step = 0
         if self.plateau is not None:
@@ -206,7 +206,7 @@ class Run:
         self.saved_at = time.monotonic()
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on."""
+        """Return everything that determines how the run continues."""
         scaler = self.accelerator.scaler
         return {
             "progress": vars(self.progress),
@@ -221,7 +221,7 @@ class Run:
         }
 
     def restore(self) -> None:
-        """Go on from the last checkpoint."""
+        """Continue from the last checkpoint."""
         state = checkpoint.read(self.config.out)
         if tuple(state["labels"]) != self.task.classes:
             raise UserError(f"{self.config.out} was trained on other classes: resume with the same --data")
@@ -243,5 +243,5 @@ class Run:
 
 
 def _rank(score: dict[str, float]) -> tuple[float, ...]:
-    """Later sizes beat earlier ones; then accuracy, then the lower loss."""
+    """Return a key that ranks by size of the pictures, then accuracy, then lower loss."""
     return (score.get("size", 0), score.get("val_accuracy", -1.0), -score.get("val_loss", torch.inf))
