@@ -22,9 +22,9 @@ from hwr.model.store import Found
 from hwr.reading.reader import LineReader
 from hwr.reading.result import Reading
 
-BATCH = 256  # pictures to give at once: more is not faster, and takes memory
-FEW = 8  # pictures that one thread is done with before another has begun
-PART = 64  # pictures that a thread prepares and asks the network about in one pass
+BATCH = 256  # pictures per batch: more is not faster, and takes memory
+FEW = 8  # pictures up to which one thread is faster than starting others
+PART = 64  # pictures that a thread preprocesses and runs through the network in one pass
 
 Floats = NDArray[np.float32]
 Logits = NDArray[np.float32]  # calibrated
@@ -33,16 +33,14 @@ T = TypeVar("T")
 
 
 class Answer(NamedTuple):
-    """What a picture may be: probabilities, best first, and whether it is taken to be a character at all."""
+    """The answer for one picture: probabilities, best first, and whether it counts as a character at all."""
 
     probabilities: dict[str, float]
     confident: bool
 
 
 class _Alphabet(NamedTuple):
-    """What may be answered: names (A,), which classes are summed into each, bool (C, A), and which into none,
-    bool (C,).
-    """
+    """An alphabet: names (A,), the classes summed into each, bool (C, A), and the classes in none, bool (C,)."""
 
     labels: tuple[str, ...]
     sums: NDArray[np.bool_]
@@ -59,7 +57,7 @@ class Recognizer:
 
     def __init__(self, network: Network, config: ModelConfig, source: str = "", stale: str = "") -> None:
         self.network = network
-        self.head: Head | None = None  # what turns features into logits, where that is not the network's own
+        self.head: Head | None = None  # replaces the network's own classifier if set
         self.source = source
         self.stale = stale
         self._found: Found | None = None  # where the line reader is
@@ -67,7 +65,7 @@ class Recognizer:
         self._know(config)
 
     def _know(self, config: ModelConfig) -> None:
-        """Take up what the answers are called, and what their sums are in every alphabet."""
+        """Cache the names of all alphabets and their class-to-answer matrices."""
         self.config = config
         self._other = config.labels.index(OTHER) if OTHER in config.labels else None
         self._alphabets = {}
@@ -81,12 +79,12 @@ class Recognizer:
     def from_pretrained(
         cls, source: str | os.PathLike[str] | None = None, revision: str | None = None, device: str = "cpu"
     ) -> Recognizer:
-        """The bundled model, one from a local directory, or owner/name[@revision] from the Hugging Face Hub.
+        """Load the bundled model, one from a local directory, or owner/name[@revision] from the Hugging Face Hub.
 
-        ``revision`` is a branch, a tag or a commit. ``source`` of the result says what was loaded, of the Hub with
-        the commit; ``stale`` why it is a copy kept here from before, if the Hub could not be asked. Raises UserError
-        if there is no such model, or if it is damaged, and UnavailableError, which is one, if it is on the Hub, no
-        copy is kept here and the Hub cannot be reached. PyTorch is needed only for a ``device`` other than "cpu", and
+        ``revision`` is a branch, a tag or a commit. ``source`` of the result names what was loaded, with
+        the commit if it is from the Hub; ``stale`` says why a cached copy was used if the Hub could not be reached.
+        Raises UserError if there is no such model or it is damaged, and UnavailableError, a subclass, if the Hub
+        cannot be reached and no copy is cached. PyTorch is needed only for a ``device`` other than "cpu", and
         for a model without a graph that ONNX Runtime may run.
         """
         found = hub.find(source, revision)
@@ -97,20 +95,20 @@ class Recognizer:
 
     @property
     def alphabets(self) -> tuple[str, ...]:
-        """The alphabets that this model's labels allow."""
+        """Return the alphabets that this model's labels allow."""
         return tuple(self._alphabets)
 
     def labels(self, alphabet: Alphabet = "all") -> tuple[str, ...]:
-        """The answers of an alphabet, in the order of ``probabilities``' columns."""
+        """Return the answers of an alphabet, in the order of the columns of `probabilities`."""
         return self._alphabet(alphabet).labels
 
     def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
-        """The k likeliest answers and their probabilities, best first; {} for a blank picture."""
+        """Return the k likeliest answers and their probabilities, best first; {} for a blank picture."""
         _, logits = self._asked([self.see(image)], self._logits)
         return next(iter(self._likeliest(logits, k, alphabet)), {})
 
     def is_confident(self, image: Any) -> bool:
-        """False for what is probably no character: scribbles, symbols, several characters at once, nothing.
+        """Return False for probable non-characters: scribbles, symbols, several characters at once, a blank picture.
 
         The threshold accepts 99 % of the characters of the validation data.
         """
@@ -119,20 +117,23 @@ class Recognizer:
     def probabilities(
         self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all"
     ) -> NDArray[np.float32]:
-        """float32 (N, C), columns as ``labels(alphabet)``. Rows sum to 1; a blank picture's row is all zero."""
+        """Return probabilities float32 (N, C), columns as ``labels(alphabet)``.
+
+        Rows sum to 1; a blank picture's row is all zero.
+        """
         answers = len(self.labels(alphabet))
         return self._each(images, np.zeros(answers, np.float32), lambda logits: self._among(logits, alphabet))
 
     def are_confident(self, images: Sequence[Any] | NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """``is_confident`` of each picture, bool (N,)."""
+        """Return `is_confident` for each picture, bool (N,)."""
         return self._each(images, np.False_, self._confident)
 
     def see(self, image: Any) -> Gray | None:
-        """What the network gets to see: the ink cropped, scaled and centred, uint8 (S, S); None if blank."""
+        """Return the preprocessed picture: ink cropped, scaled and centred, uint8 (S, S); None if blank."""
         return fit(image, self.config)
 
     def with_head(self, head: Head | None, config: ModelConfig) -> Recognizer:
-        """The same network with another head, of the classes that ``config`` names; None is the network's own."""
+        """Return the same network with another head, for the classes of ``config``; None is the network's own."""
         other = copy(self)
         other.head = head
         other._know(config)
@@ -141,9 +142,9 @@ class Recognizer:
     def read(self, image: Any, alphabet: Alphabet = "all", k: int = 5, words: Sequence[str] | None = None) -> Reading:
         """Read words, numbers and lines of writing, in lines from top to bottom.
 
-        Each line, word and character comes with its box, and with its ``k`` likeliest readings. A space parts words, a
-        line end lines. With ``words`` each line is one of these. Where nothing is written there is no text;
-        ``refused`` of the result says why ink was not read. Raises UserError for a model without a line reader.
+        Each line, word and character comes with its box, and with its ``k`` likeliest readings. Spaces separate words,
+        line feeds lines. With ``words`` each line is one of these. A blank picture has no text; ``refused`` of the
+        result says why ink was not read. Raises UserError for a model without a line reader.
         """
         _require_positive(k)
         ink = to_ink(image)
@@ -151,7 +152,7 @@ class Recognizer:
 
     @property
     def reader(self) -> LineReader:
-        """The model's line reader; it is loaded, or fetched from the Hub, when it is first asked for."""
+        """Return the model's line reader, loaded or fetched from the Hub at the first call."""
         if self._reader is None:
             folder = None if self._found is None else hub.find_reader(self._found)
             if folder is None:
@@ -163,9 +164,9 @@ class Recognizer:
         return self._reader
 
     def saliency(self, seen: Gray, label: str, alphabet: Alphabet = "all") -> NDArray[np.float32]:
-        """How much each pixel of a picture, as ``see`` returned it, matters to an answer: float32 (S, S), at least 0.
+        """Return how much each pixel of a preprocessed picture matters to an answer: float32 (S, S), at least 0.
 
-        In nats: how far the answer's log-odds fall where the ink is erased. Raises UserError for no answer.
+        In nats: the fall of the answer's log-odds where ink is erased. Raises UserError for an unknown label.
         """
         labels = self.labels(alphabet)
         if label not in labels:
@@ -174,11 +175,11 @@ class Recognizer:
         return saliency.occlusion(seen, lambda pictures: self._among(self._batched(pictures), alphabet)[:, column])
 
     def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> Answer:
-        """``top_k`` and ``is_confident`` of a picture as ``see`` returned it."""
+        """Return `top_k` and `is_confident` of a preprocessed picture."""
         return self.answers([seen], k, alphabet)[0]
 
     def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
-        """``answer`` of each picture, in one forward pass: give it a batch, not a library."""
+        """Return `answer` for each picture, in one forward pass: meant for a batch of at most BATCH."""
         found = [Answer({}, False)] * len(seen)
         written, logits = self._asked(seen, self._batched)
         likeliest, confident = self._likeliest(logits, k, alphabet), self._confident(logits).tolist()
@@ -187,7 +188,7 @@ class Recognizer:
         return found
 
     def _likeliest(self, logits: Logits, k: int, alphabet: Alphabet) -> list[dict[str, float]]:
-        """The k likeliest answers of each row and their probabilities, best first."""
+        """Return the k likeliest answers of each row and their probabilities, best first."""
         labels = self.labels(alphabet)
         _require_positive(k)
         rows: list[list[float]] = self._among(logits, alphabet).tolist()
@@ -198,12 +199,12 @@ class Recognizer:
     def _alphabet(self, alphabet: str) -> _Alphabet:
         try:
             return self._alphabets[alphabet]
-        except (KeyError, TypeError):  # TypeError: what is no word at all
+        except (KeyError, TypeError):  # TypeError: an unhashable value
             known = ", ".join(self._alphabets)
             raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
 
     def _each(self, images: Any, blank: Any, ask: Callable[[Logits], NDArray[Any]]) -> NDArray[Any]:
-        """What ``ask`` makes of the logits of every picture; ``blank`` where nothing is written."""
+        """Apply ``ask`` to the logits of every picture; ``blank`` stands for blank pictures."""
         _require_several(images)
 
         def answered(part: Any) -> NDArray[Any]:
@@ -217,42 +218,42 @@ class Recognizer:
         return np.concatenate(_in_parts(answered, images))
 
     def _asked(self, seen: Sequence[Gray | None], ask: Callable[[Gray], Logits]) -> tuple[list[int], Logits]:
-        """Which pictures are not blank, and the logits of those, (N, C)."""
+        """Return which pictures are not blank, and their logits (N, C)."""
         written = [i for i, one in enumerate(seen) if one is not None]
         if not written:
             return written, np.zeros((0, len(self.config.labels)), np.float32)
         return written, ask(np.array([one for one in seen if one is not None]))
 
     def _confident(self, logits: Logits) -> NDArray[np.bool_]:
-        """bool (N,) of calibrated logits."""
+        """Return which calibrated logits reach the rejection threshold, bool (N,)."""
         return self._sureness(logits) >= self.config.rejection_threshold
 
     def _sureness(self, logits: Logits) -> Floats:
-        """`probabilities.confidence` of calibrated logits, (N,)."""
+        """Return `probabilities.confidence` of calibrated logits, (N,)."""
         return probabilities.confidence(logits, self._other)
 
     def _among(self, logits: Logits, alphabet: str) -> Floats:
-        """Calibrated logits (N, C) as probabilities (N, answers): softmax over the alphabet, cases summed."""
+        """Return probabilities (N, answers) from calibrated logits (N, C): softmax over the alphabet, cases summed."""
         # Not by @, whose threads go on asking for work, so that the network gets a third less done.
         return np.asarray(np.einsum("nc,ca->na", self._classes(logits, alphabet), self._alphabet(alphabet).sums))
 
     def _classes(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
-        """Calibrated logits (N, C) as probabilities (N, C): softmax over the classes of the alphabet, 0 for others."""
+        """Return probabilities (N, C) from calibrated logits: softmax over the alphabet's classes, 0 for others."""
         return np.asarray(
             probabilities.softmax(np.where(self._alphabet(alphabet).outside, np.float32(-np.inf), logits))
         )
 
     def _batched(self, seen: Gray) -> Logits:
-        """``_logits`` of as many pictures as there are, in parts."""
+        """Return `_logits` of any number of pictures, in parts."""
         return np.concatenate(_in_parts(self._logits, seen))
 
     def outputs(self, seen: Gray) -> networks.Outputs:
-        """What the network itself makes of pictures (N, S, S) as ``see`` gives them: its features, and its logits."""
+        """Return the network's features and logits of preprocessed pictures (N, S, S)."""
         found = _in_parts(lambda part: self.network(to_input(part, self.config)), seen)
         return networks.Outputs(*map(np.concatenate, zip(*found, strict=True)))
 
     def _logits(self, seen: Gray) -> Logits:
-        """(N, S, S) as ``see`` gives them to calibrated logits, float32 (N, C)."""
+        """Return calibrated logits, float32 (N, C), of preprocessed pictures (N, S, S)."""
         features, logits = self.network(to_input(seen, self.config))
         if self.head is not None:
             logits = self.head(features, logits)
@@ -260,14 +261,14 @@ class Recognizer:
 
 
 def threads() -> int:
-    """How many cores this process may use; OMP_NUM_THREADS, where it is set, is the most."""
+    """Return the number of cores that this process may use, at most OMP_NUM_THREADS if it is set."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     most = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(most)) if most.isdecimal() and int(most) else cores
 
 
 def _in_parts(work: Callable[[Any], T], items: Any) -> list[T]:
-    """``work`` on one part of the items after the other, of PART at most, on all cores if there are several."""
+    """Apply ``work`` to parts of at most PART items, on all cores if there are several parts."""
     size = min(PART, -(-len(items) // threads()))
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     if len(items) < FEW or threads() == 1:
@@ -282,7 +283,7 @@ def _require_positive(k: int) -> None:
 
 
 def _require_several(images: Any) -> None:
-    """Refuse one picture where several are expected: its rows would be read as pictures."""
+    """Raise UserError for one picture where several are expected: its rows would be read as pictures."""
     if isinstance(images, np.ndarray):
         several = images.ndim == 4 or (images.ndim == 3 and images.shape[2] not in (3, 4))
         given = f"an array of shape {images.shape}"

@@ -1,6 +1,6 @@
-"""A model directory for other runtimes, each proven against PyTorch before anything is written.
+"""Export a model directory to other runtimes; a file is written only if it gives PyTorch's answers.
 
-A target makes the bytes of its file and a function that answers with them; a module each. The rest is for all of them.
+Each target is a module that makes the bytes of its file and a function that runs them.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from hwr.model import store
 
 
 class Target(NamedTuple):
-    """A format: its file, what it needs, and how close to PyTorch its answers have to be."""
+    """A format: its file, its packages, and how close to PyTorch its answers have to be."""
 
     suffix: str
     content: Callable[[torch.nn.Module, ModelConfig, bool], bytes]
     answers: Callable[[bytes, ModelConfig, bool], Answers]
     packages: tuple[str, ...]
-    install: str  # the command that brings them
+    install: str  # the command that installs them
     agreement: float = 1.0  # share of pictures with the same best answer, at least
-    tolerance: float = 1e-3  # of logits, which span tens, and of probabilities; another order of adding makes 1e-5
+    tolerance: float = 1e-3  # largest difference of logits or probabilities; another order of summation gives 1e-5
 
 
 _ONNX = export_onnx.PACKAGES, f"pip install {' '.join(export_onnx.PACKAGES)}"
@@ -51,7 +51,7 @@ TARGETS: dict[Format, Target] = {
 def write(
     folder: Path, form: Format = "onnx", raw: bool = False, out: Path | None = None, ink: Gray | None = None
 ) -> Parity:
-    """Write a model directory's network as one file of a format, after the file gave PyTorch's answers.
+    """Write a model directory's network as one file of a format, once its answers agree with PyTorch's.
 
     The input is ``pixels``, float32 (N, 1, S, S) as `preprocess.to_input` gives them; the output ``logits``, float32
     (N, C), not yet divided by the temperature. ``raw`` takes ``ink``, uint8 (N, S, S) as `Recognizer.see` gives it,
@@ -74,7 +74,7 @@ def write(
 
 
 def default_name(form: Format, raw: bool) -> str:
-    """What a file is called in its model directory, such as model.standalone.onnx or model.raw.standalone.onnx."""
+    """Return the name of a file in its model directory, such as model.standalone.onnx or model.raw.standalone.onnx."""
     return f"model{'.raw' * raw}{TARGETS[form].suffix}"
 
 
@@ -84,7 +84,7 @@ def _require(target: Target) -> None:
 
 
 def _keep(out: Path, content: bytes, found: Parity, target: Target) -> None:
-    """Write the file if it answers as PyTorch does."""
+    """Write the file if its answers agree with PyTorch's."""
     close = math.isfinite(found.largest_difference) and found.largest_difference <= target.tolerance
     if not close or found.agreement < target.agreement:
         raise UserError(

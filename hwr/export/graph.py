@@ -1,4 +1,4 @@
-"""What of a model goes into the file of another runtime: its network as one graph, and what it takes to use it."""
+"""The network of a model as one graph, and the metadata needed to use it, for files of other runtimes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = torch.export.Dim("N")  # any number of pictures
 
 
 class _FromInk(torch.nn.Module):
-    """Fitted ink, uint8 (N, S, S), to calibrated probabilities, float32 (N, C), in one graph."""
+    """Maps fitted ink, uint8 (N, S, S), to calibrated probabilities, float32 (N, C), in one graph."""
 
     def __init__(self, network: torch.nn.Module, config: ModelConfig) -> None:
         super().__init__()
@@ -34,31 +34,31 @@ class _FromInk(torch.nn.Module):
 
 
 def network(model: torch.nn.Module, config: ModelConfig, raw: bool) -> torch.nn.Module:
-    """The model from normalised pixels to logits or, if ``raw``, from fitted ink to calibrated probabilities."""
+    """Return the model from normalised pixels to logits or, if ``raw``, from fitted ink to calibrated probabilities."""
     return _FromInk(model, config).eval() if raw else model
 
 
 def folded(model: torch.nn.Module) -> torch.nn.Module:
-    """A copy with BatchNorm folded into the convolutions, and weights as torch.export saves them."""
+    """Return a copy with BatchNorm folded into the convolutions, and weights as torch.export saves them."""
     return fused(copy.deepcopy(model)).to(memory_format=torch.contiguous_format)
 
 
 def example(config: ModelConfig, raw: bool, n: int = 2) -> torch.Tensor:
-    """Blank input for tracing: of two pictures, since a batch of one would be taken for a constant."""
+    """Return blank input for tracing: two pictures, because a batch of one would become a constant."""
     size = config.image_size
     return torch.zeros(n, size, size, dtype=torch.uint8) if raw else torch.zeros(n, 1, size, size)
 
 
 def names(raw: bool) -> tuple[str, str]:
-    """What the input and the output are called."""
+    """Return the names of input and output."""
     return ("ink", "probabilities") if raw else ("pixels", "logits")
 
 
 def given(ink: Gray, config: ModelConfig, raw: bool) -> NDArray[Any]:
-    """The input for fitted ink, uint8 (N, S, S)."""
+    """Return the input for fitted ink, uint8 (N, S, S)."""
     return ink if raw else to_input(ink, config)
 
 
 def about(config: ModelConfig) -> dict[str, Any]:
-    """What else is needed to use the file, such as the labels, as values for JSON."""
+    """Return the metadata needed to use the file, such as the labels, as values for JSON."""
     return {name: getattr(config, name) for name in OURS} | {"hwr_version": hwr.__version__}

@@ -18,17 +18,17 @@ from hwr.export import graph
 from hwr.export import onnx as export_onnx
 from hwr.export.parity import pictures
 
-CALIBRATION = 2048  # pictures of the training split, which show how far the values of each layer reach
-BATCH = 64  # of them at once, since the values of all layers are kept; ONNX Runtime wants batches of one size
-QUANTISED = ["Conv", "Add", "Relu", "MaxPool", "AveragePool"]  # not the classifier, nor what the raw form has around it
-STEM = "conv1."  # stays float too: with the classifier few weights, and half of the answers that rounding changed
+CALIBRATION = 2048  # pictures of the training split, which determine the range of each layer
+BATCH = 64  # pictures per batch, limited because the values of all layers are kept; all batches must have one size
+QUANTISED = ["Conv", "Add", "Relu", "MaxPool", "AveragePool"]  # not the classifier, nor the raw form's own
+STEM = "conv1."  # stays float like the classifier: few weights, but half of the answers changed by rounding
 
 
 def content(model: torch.nn.Module, config: ModelConfig, raw: bool) -> bytes:
     """The file of `export_onnx`, quantised after training, with weights by channel and BatchNorm folded.
 
     The range of a layer's values leaves out one in a hundred thousand at either end. Weights have 7 bits: with 8,
-    processors without VNNI instructions add in 16 bits and overflow, and answer otherwise than where it was measured.
+    processors without VNNI instructions accumulate in 16 bits and overflow.
     """
     whole = export_onnx.content(graph.folded(model), config, raw)
     ink = pictures(config, CALIBRATION, "train").ink
@@ -40,7 +40,7 @@ def _quantised(whole: bytes, name: str, given: NDArray[Any]) -> bytes:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     proto = onnx.load_from_string(whole)
-    batches: Any = _Batches(name, given)  # a CalibrationDataReader by what it can do
+    batches: Any = _Batches(name, given)  # has the methods of a CalibrationDataReader
     with tempfile.TemporaryDirectory() as folder, _silence():
         path = Path(folder) / "int8.onnx"
         quantize_static(
@@ -72,13 +72,13 @@ class _Batches:
 
 
 def _is_stem(node: Any) -> bool:
-    """A node whose weights are of the stem; in the raw form their names begin with network."""
+    """Return whether a node's weights belong to the stem; in the raw form their names begin with network."""
     return any(name.removeprefix("network.").startswith(STEM) for name in node.input)
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """ONNX Runtime tells of every step on standard output, and warns that BatchNorm, folded here, might be there."""
+    """Suppress ONNX Runtime's progress on standard output and its warning about BatchNorm, which is folded here."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

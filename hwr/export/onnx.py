@@ -1,4 +1,4 @@
-"""ONNX: the bytes of a file, and what ONNX Runtime answers with it."""
+"""ONNX: the bytes of a file, and its answers by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def content(model: torch.nn.Module, config: ModelConfig, raw: bool) -> bytes:
-    """A file whose metadata is what `graph.about` says: JSON, but what is text already stays as it is.
+    """Return a file with the values of `graph.about` as metadata, in JSON except for strings.
 
     Raises UserError if the packages are too old for torch.
     """
@@ -29,7 +29,7 @@ def content(model: torch.nn.Module, config: ModelConfig, raw: bool) -> bytes:
 
 
 def bare(program: torch.onnx.ONNXProgram, config: ModelConfig) -> bytes:
-    """The bytes of a program, with what `graph.about` says as metadata and nothing of this machine."""
+    """Return the bytes of a program, with the metadata of `graph.about` and without paths of this machine."""
     values = graph.about(config).items()
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
     program.model.metadata_props.update(texts)
@@ -58,7 +58,7 @@ def _program(model: torch.nn.Module, config: ModelConfig, raw: bool) -> torch.on
 
 
 def answers(content: bytes, config: ModelConfig, raw: bool) -> Answers:
-    """What ONNX Runtime answers on CPU."""
+    """Return a function that answers with ONNX Runtime on a CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

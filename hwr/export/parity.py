@@ -1,4 +1,4 @@
-"""Whether another runtime answers as PyTorch does: the pictures that both are asked, and how far they differ."""
+"""Compare the answers of another runtime with PyTorch's on the same pictures."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, to_input
 from hwr.model import store
 
-PICTURES = 1000  # compared at least: of fewer, a rare disagreement would go unseen
-BATCH = 256  # pictures a comparison's forward pass, and fewer in the last: the batch is dynamic
+PICTURES = 1000  # compared at least: fewer could miss a rare disagreement
+BATCH = 256  # pictures per forward pass; the last batch is smaller, which tests the dynamic size
 
 Answers = Callable[[Gray], NDArray[np.float32]]  # fitted ink (N, S, S) to logits or probabilities (N, C)
 
 
 class Pictures(NamedTuple):
-    """Pictures as the network gets to see them, and what is right of each."""
+    """Preprocessed pictures and their right classes."""
 
     ink: Gray  # uint8 (N, S, S)
-    right: NDArray[np.bool_]  # (N, C), True at the classes that it may be; at none where that is not known
+    right: NDArray[np.bool_]  # (N, C), True at the right classes; all False if unknown
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an export is from PyTorch, on ``n`` pictures.
+    """The agreement of an export with PyTorch on ``n`` pictures.
 
     ``largest_difference`` is of logits, or of probabilities where those are the output; ``agreement`` is the share of
     pictures whose best answer is the same. ``accuracy`` and ``found_accuracy`` are the shares that PyTorch and the
@@ -48,7 +48,7 @@ class Parity:
 
 
 def pictures(config: ModelConfig, n: int = PICTURES, split: Split = "test") -> Pictures:
-    """Characters of a split of the sample: always the same ones.
+    """Return characters of a split of the sample, always the same ones.
 
     Raises UserError if the sample does not have so many.
     """
@@ -72,7 +72,7 @@ def unlabelled(ink: Gray, config: ModelConfig) -> Pictures:
 
 
 def compare(expected: Answers, found: Answers, seen: Pictures) -> Parity:
-    """Two ways to answer, on the same pictures."""
+    """Compare two functions on the same pictures."""
     want, have = (_ask(answers, seen.ink) for answers in (expected, found))
     best, other = want.argmax(1), have.argmax(1)
     difference, agreement = float(np.abs(want - have).max()), float((best == other).mean())
@@ -88,7 +88,7 @@ def _ask(answers: Answers, ink: Gray) -> NDArray[np.float32]:
 
 
 def with_torch(model: torch.nn.Module, config: ModelConfig, raw: bool) -> Answers:
-    """What PyTorch answers: by `preprocess.to_input`, whatever a graph for raw ink has inside."""
+    """Return a function that answers with PyTorch, with preprocessing by `preprocess.to_input`."""
 
     @torch.inference_mode()
     def answer(ink: Gray) -> NDArray[np.float32]:

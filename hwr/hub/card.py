@@ -15,8 +15,8 @@ from hwr.config import LOWER, OTHER, UPPER, ModelConfig
 from hwr.hub import origins
 
 TEMPLATE = Path(__file__).with_name("card.md")
-FOLDER, NAME = "path/to/this/folder", "hwr"  # in the examples and the metadata, until the repository has a name
-LISTED = 200  # classes named at most
+FOLDER, NAME = "path/to/this/folder", "hwr"  # placeholders in examples and metadata, until the repository has a name
+LISTED = 200  # classes that are listed at most
 
 ATTRIBUTION = {
     "mnist": "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0",
@@ -70,7 +70,7 @@ def write(
     plots: Sequence[str] = (),
     reader: Mapping[str, Any] | None = None,
 ) -> str:
-    """The card of a model directory as Markdown, from its config, training notes and metrics.
+    """Return the card of a model directory as Markdown, from its config, training notes and metrics.
 
     ``repo`` is the "owner/name" that the examples load from. ``license`` is an identifier of the Hub; without one, here
     or in the notes, weights that come from freely licensed data alone get LICENSE, others none. ``onnx``: there is a
@@ -94,7 +94,7 @@ def write(
 
 
 def for_repository(text: str, repo: str) -> str:
-    """A card with its examples loading from "owner/name" on the Hub; whatever else somebody wrote into it stays.
+    """Return a card whose examples load from "owner/name" on the Hub; all other text is kept.
 
     Raises ValueError for a name that the Hub would refuse.
     """
@@ -110,13 +110,13 @@ def for_repository(text: str, repo: str) -> str:
 
 
 def inline(text: object) -> str:
-    """Text from elsewhere (class names are names of folders) as one line that means nothing to Markdown and HTML."""
+    """Escape foreign text, such as names of folders, as one line without markup of Markdown or HTML."""
     line = "".join(c if c.isprintable() else " " for c in str(text)).strip()
     return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line) or "(blank)"
 
 
 def attribution(source: str) -> str:
-    """Licence and origin of a known source; the name alone of any other."""
+    """Return licence and origin of a known source, or just the name of any other."""
     known = _known(source)
     return f"{inline(source)}: {ATTRIBUTION[known]}" if known else inline(source)
 
@@ -139,7 +139,7 @@ def _metadata(config: ModelConfig, notes: dict[str, Any], measured: dict[str, An
 
 
 def _results(measured: dict[str, Any]) -> Iterator[EvalResult]:
-    """Every figure. The Hub tells data sets apart by type, split and config alone: names of metrics say the rest."""
+    """Return all figures. The Hub distinguishes data sets by type, split and config only; metric names say the rest."""
     for way, rows in (("Recognizer", _through(measured)), ("end of training", _trained(measured))):
         for name, found in rows:
             error = found["calibration_error"]
@@ -154,7 +154,7 @@ def _results(measured: dict[str, Any]) -> Iterator[EvalResult]:
 
 
 def _result(name: str, metric: str, value: float, described: str) -> EvalResult:
-    """``name`` up to a comma is the data set, as in "MNIST test, digits"."""
+    """Return one figure. ``name`` up to a comma is the data set, as in "MNIST test, digits"."""
     hub = HUB_SET.fullmatch(name)
     slug = re.sub(r"\W+", "_", name.split(",")[0].lower()).strip("_") or "unnamed"
     known = re.sub(r"_(train|test)$", "", slug)
@@ -176,7 +176,7 @@ def _on_hub(source: str) -> str | None:
 
 
 def _default_license(notes: dict[str, Any]) -> str:
-    """LICENSE where nothing came from weights or data of unknown or restricting licence."""
+    """Return LICENSE unless weights or data have an unknown or restrictive licence."""
     training = notes.get("training", {})
     starts, teachers = ({*origins.listed(training.get(key))} for key in ("init", "teacher"))
     ours = starts <= {"scratch", "bundled"} and teachers <= {"bundled"}
@@ -267,14 +267,14 @@ def _about_training(notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flags(training: dict[str, Any]) -> str:
-    """The settings that say most, as they were given to train.py."""
+    """Return the most informative settings, as flags of train.py."""
     values = {name: training[name] for name in SETTINGS if training.get(name) not in (None, "", [], ())}
     words = {name: value if isinstance(value, (list, tuple)) else [value] for name, value in values.items()}
     return " ".join(f"--{name.replace('_', '-')} {' '.join(map(inline, value))}" for name, value in words.items())
 
 
 def _sources(notes: dict[str, Any]) -> list[str]:
-    """All data behind the weights: this training's, and what its start and its teacher had learnt from."""
+    """Return all data behind the weights: of this training, its start and its teachers."""
     training, before = notes.get("training", {}), notes.get("started_from", {})
     named = origins.in_common([training, before])
     shipped = BUNDLED if "bundled" in (*named["init"], *named["teacher"]) else ()
@@ -282,7 +282,7 @@ def _sources(notes: dict[str, Any]) -> list[str]:
 
 
 def _known(source: str) -> str | None:
-    """The key of ATTRIBUTION that a source's name stands for: emnist-byclass and emnist_part.npz are EMNIST's."""
+    """Return the key of ATTRIBUTION for a source's name: emnist-byclass and emnist_part.npz are EMNIST's."""
     name = source.lower().removesuffix(".npz")
     family = re.split("[-_]", name)[0]
     return next((key for key in (name, family) if key in ATTRIBUTION and (key != "sample" or key == name)), None)

@@ -1,4 +1,4 @@
-"""A timm ResNet with a 1-channel stem, built by create_model arguments alone; what of it is frozen and what learns."""
+"""A timm ResNet with a 1-channel stem, built by create_model arguments alone; freezing of its stages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch.nn.utils import fuse_conv_bn_eval
 from hwr.config import ModelConfig, UserError
 
 FAMILY = ("resnet",)  # timm's module of ResNets: what config.json may name
-ARGUMENTS = {  # of timm's ResNet that change the network: no others, which could name files, are taken from a config
+ARGUMENTS = {  # accepted from a config: arguments that change the network; others could name files
     *("in_chans", "channels", "layers", "output_stride", "cardinality", "base_width", "stem_width", "stem_type"),
     *("replace_stem_pool", "block_reduce_first", "down_kernel_size", "avg_down", "act_layer", "norm_layer", "aa_layer"),
     *("drop_rate", "drop_path_rate", "drop_block_rate", "zero_init_last", "block_args"),
 }
-LARGEST = 8192  # of any number among them
-DEEPEST = 200  # blocks: three times ResNet-200
+LARGEST = 8192  # upper bound of every number among the arguments
+DEEPEST = 200  # blocks in total: three times those of ResNet-200
 STAGES = 6  # the classifier, four stages of blocks, the stem
 
 
 def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
-    """The network of a config, with random weights: (N, 1, S, S) normalised -> logits (N, len(labels)).
+    """Build the network of a config with random weights: (N, 1, S, S) normalised -> logits (N, len(labels)).
 
     ``training_args`` such as drop_rate, or pretrained for timm's own weights, are not part of the architecture.
     Raises UserError for an architecture that is not of timm's ResNet family or does not take the arguments.
@@ -46,7 +46,7 @@ def build(config: ModelConfig, **training_args: Any) -> torch.nn.Module:
 
 
 def _check_arguments(config: ModelConfig) -> None:
-    """Refuse what would load a file, fill the memory, or make a network of other pictures than grey ones."""
+    """Raise UserError for arguments that load a file, exhaust memory, or need other than grey pictures."""
     args = config.model_args
     if foreign := [name for name in args if name not in ARGUMENTS]:
         shown = reprlib.repr(foreign[0])
@@ -62,25 +62,25 @@ def _check_arguments(config: ModelConfig) -> None:
 
 
 def _are_layers(value: Any) -> bool:
-    """Numbers of blocks, a stage each."""
+    """Return whether a value is a list of block counts, one for each stage."""
     counts = isinstance(value, (list, tuple)) and all(isinstance(n, int) and n > 0 for n in value)
     return counts and sum(value) <= DEEPEST
 
 
 def _leaves(value: Any) -> list[Any]:
-    """The numbers and words in nested lists and dictionaries."""
+    """Yield the numbers and strings in nested lists and dictionaries."""
     if isinstance(value, dict):
         value = list(value.values())
     return [leaf for part in value for leaf in _leaves(part)] if isinstance(value, (list, tuple)) else [value]
 
 
 def fused(model: torch.nn.Module) -> torch.nn.Module:
-    """The same network for answering alone, in place: BatchNorm folded into the convolutions, channels last.
+    """Prepare a network for inference, in place: fold BatchNorm into the convolutions, channels last.
 
-    Its answers differ by rounding only, and come in about half of the time. It cannot be trained any further.
+    Its answers differ only by rounding, and take about half of the time. It cannot be trained afterwards.
     """
     leaves = [(name, module) for name, module in model.eval().named_modules() if not any(module.children())]
-    for (before, convolution), (name, norm) in pairwise(leaves):  # timm's ResNets norm what was convolved just before
+    for (before, convolution), (name, norm) in pairwise(leaves):  # in timm's ResNets each norm follows its convolution
         if type(convolution) is torch.nn.Conv2d and type(norm) is torch.nn.BatchNorm2d:
             model.set_submodule(before, fuse_conv_bn_eval(convolution, norm))
             model.set_submodule(name, torch.nn.Identity())
@@ -88,32 +88,32 @@ def fused(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class Answering(torch.nn.Module):
-    """A model that gives its features too: (N, 1, S, S) to features (N, D) and logits (N, C)."""
+    """A model that also returns its features: (N, 1, S, S) to features (N, D) and logits (N, C)."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ask the network for its features, and its classifier for logits."""
+        """Return features and logits."""
         features = self.model.forward_head(self.model.forward_features(pixels), pre_logits=True)
         return features, self.model.get_classifier()(features)
 
 
 def count_parameters(model: torch.nn.Module, learning: bool = False) -> int:
-    """All parameters, or those that learn."""
+    """Return the number of all parameters, or of trainable ones."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not learning)
 
 
 def open_stages(finetune: str, epoch: int, epochs: int) -> int:
-    """How many stages learn in an epoch, counted from the classifier; ``gradual`` opens one more every sixth."""
+    """Return how many stages are trained in an epoch, from the classifier on; ``gradual`` adds one every sixth."""
     return {"head": 1, "last-stage": 2, "gradual": 1 + epoch * STAGES // epochs}.get(finetune, STAGES)
 
 
 def freeze(model: torch.nn.Module, learning: int) -> list[torch.nn.Module]:
-    """Let the top ``learning`` stages learn; the other modules, which must stay in evaluation mode, are returned.
+    """Train the top ``learning`` stages; return the frozen modules, which must stay in evaluation mode.
 
-    In evaluation mode a BatchNorm keeps its statistics: without that, a frozen stage would still drift.
+    In evaluation mode a BatchNorm keeps its statistics; otherwise a frozen stage would still drift.
     """
     stage = {"fc": 1, "layer4": 2, "layer3": 3, "layer2": 4, "layer1": 5}
     frozen = []

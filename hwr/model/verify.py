@@ -1,4 +1,4 @@
-"""What a model directory must be before anything in it is used: nothing damaged or foreign gets through."""
+"""Checks of a model directory before anything in it is used: damaged or foreign files are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_CONFIG_BYTES = 2**22
 MAX_LABELS = 100_000
 DIGESTS = ("sha256", "graph_sha256")
 OURS = ("labels", "image_size", "ink", "ink_fraction", "mean", "std", "temperature", "rejection_threshold", *DIGESTS)
-WITHIN = {  # what a number of the config may be, ends included
+WITHIN = {  # bounds of the config's numbers, inclusive
     "image_size": (16, 1024),
     "ink_fraction": (0.1, 1.0),
     "mean": (-10.0, 10.0),
@@ -31,7 +31,7 @@ WITHIN = {  # what a number of the config may be, ends included
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json as a dictionary with our own keys under "hwr"."""
+    """Return config.json as a dictionary, with our own keys under "hwr"."""
     path = folder / CONFIG
     try:
         if not folder.is_dir():
@@ -51,7 +51,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
-    """The checked values of config.json. Raises UserError for what no model of ours has."""
+    """Return the checked values of config.json. Raises UserError for values that no valid model has."""
     ours = settings["hwr"]
     values = {name: ours[name] for name in OURS if name in ours}
     try:
@@ -92,12 +92,12 @@ def _number(name: str, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """The beginning of what may be long, or nested deeper than Python can print."""
+    """Return the start of a value that may be long, or nested deeper than Python can print."""
     return reprlib.repr(value)
 
 
 def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file whose sha256 is ``expected``, for PyTorch; UserError for any other file."""
+    """Return the tensors of a safetensors file with this sha256, for PyTorch. Raises UserError for any other file."""
     import safetensors.torch
 
     content = weights_file.read(path, expected)
@@ -108,7 +108,7 @@ def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
 
 
 def same_names(folder: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    """Refuse weights whose names, shapes or types are not the architecture's, or that are no numbers."""
+    """Raise UserError for weights whose names, shapes or types are not the architecture's, or that are not finite."""
     import torch
 
     if odd := sorted(wanted.keys() ^ found.keys()):
