@@ -18,7 +18,7 @@ import tyro
 
 from hwr import cli
 from hwr import predict as batch
-from hwr.config import Alphabet
+from hwr.config import Alphabet, UserError
 from hwr.evaluation.corruptions import LIMIT
 from hwr.export import Format
 from hwr.files import write_atomically
@@ -160,14 +160,22 @@ class Export:
     folder: tyro.conf.Positional[Path] = store.BUNDLED
     """A model directory. Default: the bundled model."""
     format: Format = "onnx"
-    """onnx; int8: ONNX of 8-bit integers; torch: a program of torch.export; litert: TFLite."""
+    """onnx; int8: ONNX of 8-bit integers; torch: a program of torch.export; litert: TFLite; web: a page without a
+    server, in the folder --out."""
     out: Path | None = None
     """File to write. Default: in the directory, such as model.standalone.onnx; model.raw.standalone.onnx with --raw."""
     raw: bool = False
     """Take uint8 pictures and give probabilities: the normalisation is inside."""
+    whole: bool = False
+    """One ONNX file for the whole way, model.whole.onnx: from a canvas of any size to probabilities."""
+    runtime: Path | None = None
+    """For web: an unpacked onnxruntime-web package, to be copied beside the page. Default: a CDN, by its digest."""
 
     def run(self) -> None:
         """Export, and say how well it agrees."""
+        if self.format == "web" or self.whole:
+            self._whole()
+            return
         from hwr.export import export  # PyTorch is for this command alone
 
         untouched = hub.is_described(self.folder)
@@ -178,6 +186,19 @@ class Export:
         print(f"Largest difference: {found.largest_difference:.1e}")
         if found.accuracy is not None:
             print(f"Right: {found.found_accuracy:.2%}; PyTorch: {found.accuracy:.2%}")
+
+    def _whole(self) -> None:
+        """Write the whole way, alone or with a page around it, and say how well it agrees."""
+        from hwr.export import web, whole
+
+        if self.raw or (self.whole and self.format != "onnx"):
+            raise UserError("--whole is for --format onnx, and --raw for neither it nor web")
+        if self.whole:
+            found = whole.write(self.folder, self.out)
+        else:
+            found = web.write(self.folder, self.out or Path("site"), self.runtime)
+        print(f"Agrees with Recognizer on {found.agreement:.2%} of {found.n:,} sketches")
+        print(f"Largest difference of a probability: {found.largest_difference:.1e}")
 
 
 Command = (

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Format = Literal["onnx", "int8", "torch", "litert"]
+Format = Literal["onnx", "int8", "torch", "litert", "web"]

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 BUNDLED = Path(__file__).parents[1] / "weights"
 METRICS, CARD = "metrics.json", "README.md"
 ONNX, RAW_ONNX = "model.standalone.onnx", "model.raw.standalone.onnx"  # with weights inside, for other programs
-EXPORTS = (ONNX, RAW_ONNX, *(f"model{raw}{suffix}" for suffix in (".int8.onnx", ".tflite") for raw in ("", ".raw")))
+WHOLE_ONNX = "model.whole.onnx"  # and with the preprocessing
+EXPORTS = (
+    ONNX,
+    RAW_ONNX,
+    WHOLE_ONNX,
+    *(f"model{raw}{suffix}" for suffix in (".int8.onnx", ".tflite") for raw in ("", ".raw")),
+)
 PRIVATE = ("model.pt2", "model.raw.pt2")  # not published: who loads one runs whatever code somebody put into it
 CURVES = "learning_curves.png"
 
