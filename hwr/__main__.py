@@ -147,9 +147,17 @@ class DeploySpace:
     """owner/name[@revision] on the Hub. Default: the bundled model."""
     private: bool = False
     """Create it for its owner alone."""
+    static: bool = False
+    """Deploy the page that needs no server, of `export --format web`, as a static Space."""
 
     def run(self) -> None:
         """Deploy, and say where it is."""
+        if self.static:
+            from hwr.export import web  # PyTorch is for this alone
+
+            page, _ = web.proven(hub.find(self.model or None).folder)
+            print(f"Deployed: {space.deploy_static(self.repo, page, self.private)}")
+            return
         print(f"Deployed: {space.deploy(self.repo, self.model, self.private)}")
 
 

@@ -30,14 +30,18 @@ def write(folder: Path, out: Path, runtime: Path | None = None) -> Parity:
     files are copied beside the page. Raises UserError for a model that cannot be exported, and for such a folder
     without those files.
     """
-    files = runtime_files(runtime)
-    content, found = whole.proven(folder)
+    files, found = proven(folder, runtime)
     out.mkdir(parents=True, exist_ok=True)
-    for name, data in page(folder, content, runtime is not None).items():
-        write_atomically(out / name, data)
     for name, data in files.items():
         write_atomically(out / name, data)
     return found
+
+
+def proven(folder: Path, runtime: Path | None = None) -> tuple[dict[str, bytes], Parity]:
+    """The files of the page, name -> content, after its graph answered as `Recognizer` does."""
+    beside = runtime_files(runtime)
+    content, found = whole.proven(folder)
+    return page(folder, content, runtime is not None) | beside, found
 
 
 def page(folder: Path, graph: bytes, local: bool) -> dict[str, bytes]:

@@ -180,7 +180,8 @@ def sketches(n: int) -> Iterator[Gray]:
         large = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         margins = random.integers(4, 4 + round(side), 4)
         canvas = np.pad(large, margins.reshape(2, 2))
-        yield np.dstack([np.zeros((*canvas.shape, 3), np.uint8), canvas]) if i % 2 else 255 - canvas
+        found = np.dstack([np.zeros((*canvas.shape, 3), np.uint8), canvas]) if i % 2 else 255 - canvas
+        yield found.astype(np.uint8)
 
 
 def write(folder: Path, out: Path | None = None) -> Parity:

@@ -64,6 +64,34 @@ def deploy(repo: str, model: str = "", private: bool = False, limit: float = LIM
     return f"{constants.ENDPOINT}/spaces/{repo}"
 
 
+def deploy_static(repo: str, page: dict[str, bytes], private: bool = False, root: Path = ROOT) -> str:
+    """Put a page without a server on a static Space, and return the Space's address.
+
+    ``page`` is its files, name -> bytes, as `export.web` makes them. The Space is created if it is not there. Raises
+    UserError, and UnavailableError if the Hub fails.
+    """
+    network.require_name(repo)
+    network.require_token()
+    content = page | {CARD: static_card(root)}
+
+    def publish() -> None:
+        repository.create(repo, kind="space", private=private, space_sdk="static")
+        repository.commit(repo, content, "Deploy the page", kind="space")
+
+    network.within(LIMIT, publish, repo)
+    return f"{constants.ENDPOINT}/spaces/{repo}"
+
+
+def static_card(root: Path) -> bytes:
+    """The README.md of a static Space: the project's front matter, without what is for Gradio, and a few words."""
+    page = SpaceCard(_read(root, CARD).decode())
+    for key in ("sdk_version", "python_version", "models"):
+        page.data[key] = None
+    page.data["sdk"], page.data["app_file"] = "static", "index.html"
+    page.text = BODY.format(title=page.data["title"], model="It runs in the browser: no drawing leaves it.")
+    return str(page).encode()
+
+
 def restart(repo: str) -> None:
     """Rebuild and restart a Space, so that it fetches its model anew. Raises UserError, also if there is none."""
     network.require_name(repo)

@@ -11,7 +11,7 @@ from hwr.config import UserError
 from hwr.files import local
 from hwr.hub import card, network, repository
 from hwr.model import verify
-from hwr.model.network import load
+from hwr.model.network import load, open_session
 from hwr.model.session import GRAPH, MAX_GRAPH_BYTES
 from hwr.model.store import BUNDLED, CARD, CURVES, EXPORTS, METRICS, ONNX, Found
 from hwr.model.verify import CONFIG, WEIGHTS
@@ -145,7 +145,7 @@ def push(
     UserError, which names the command that finishes the push; the directory stays as it is.
     """
     network.require_name(repo)
-    load(folder)  # nothing damaged leaves this machine
+    _require_intact(folder)
     if (folder / READER).is_dir():
         session.load(folder / READER)
 
@@ -160,6 +160,15 @@ def push(
     except UserError as error:
         again = f"{error}. The model is safe in {folder}; to publish it: python -m hwr push {folder} {repo}{flags}"
         raise type(error)(again) from None
+
+
+def _require_intact(folder: Path) -> None:
+    """Raise UserError for a model directory that is damaged, or whose graph is refused: it must not be published."""
+    config = verify.model_config(folder, verify.read_config(folder))
+    if config.graph_sha256 or (folder / GRAPH).exists():
+        open_session(folder, config)
+    else:
+        load(folder)
 
 
 def _published(folder: Path, repo: str) -> dict[str, bytes]:

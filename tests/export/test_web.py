@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     runtime = os.environ.get("HWR_ORT_WEB")
     if not runtime:
-        browsing.missing("HWR_ORT_WEB names no unpacked onnxruntime-web package")
+        pytest.skip("HWR_ORT_WEB names no unpacked onnxruntime-web package")
     folder = tmp_path_factory.mktemp("site")
     graph = os.environ.get("HWR_WHOLE")  # one that was exported before, to save its time
     content = Path(graph).read_bytes() if graph else whole.content(*store.load(store.BUNDLED))

@@ -20,6 +20,7 @@ from hwr.hub import card
 from hwr.hub import transfer as hub
 from hwr.model import store
 from hwr.model.resnet import build
+from hwr.model.session import GRAPH
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
 REPO = "owner/model"
@@ -200,7 +201,7 @@ def test_nothing_but_two_files_is_fetched(published: Hub, folder: Path) -> None:
     )
     hub.pull(REPO)
     fetched = {r.path.rpartition("/")[2] for r in published.log if "/resolve/" in r.path}
-    assert fetched == {store.CONFIG, store.WEIGHTS}
+    assert fetched == {store.CONFIG, store.WEIGHTS, GRAPH}
     published.commit(REPO, {store.WEIGHTS: None})
     with pytest.raises(UserError, match=r"has no model\.safetensors"):
         hub.pull(REPO)
@@ -342,10 +343,16 @@ def test_a_second_push_sends_only_what_changed(hub_of_tests: Hub, folder: Path) 
 def test_what_is_for_nobody_else_stays_here(hub_of_tests: Hub, folder: Path) -> None:
     for name in (".env", "checkpoint.pt", "pytorch_model.bin", "events.out.tfevents.1", "run.json"):
         (folder / name).write_text("secret")
-    (folder / "model.onnx").write_bytes(b"a graph")
+    (folder / store.ONNX).write_bytes(b"a graph with weights inside")
     hub.push(folder, REPO)
     pushed = set(hub_of_tests.files(REPO))
-    assert pushed == {".gitattributes", store.CONFIG, store.WEIGHTS, store.METRICS, store.CARD, "model.onnx"}
+    assert pushed == {".gitattributes", store.CONFIG, store.WEIGHTS, store.METRICS, store.CARD, GRAPH, store.ONNX}
+
+
+def test_a_graph_of_other_weights_is_not_published(hub_of_tests: Hub, folder: Path) -> None:
+    (folder / GRAPH).write_bytes(b"another graph")
+    with pytest.raises(UserError, match=r"model\.onnx is not what config\.json was written for"):
+        hub.push(folder, REPO)
 
 
 def test_the_card_on_the_hub_has_the_models_name(hub_of_tests: Hub, folder: Path) -> None:

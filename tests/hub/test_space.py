@@ -369,3 +369,14 @@ def test_what_was_deployed_installs_and_answers_by_itself(tree: Path, tmp_path: 
         finally:
             shutil.rmtree(venv, ignore_errors=True)  # gigabytes
     assert "the bundled model answers instead" in (tmp_path / "log").read_text()
+
+
+def test_a_page_without_a_server_becomes_a_static_space(hub_of_tests: Hub) -> None:
+    files = {"index.html": b"<!doctype html>", "app.js": b"1", "model.whole.onnx": bytes(range(256)) * 50}
+    address = space.deploy_static("owner/static", files)
+    assert address.endswith("/spaces/owner/static")
+    found = hub_of_tests.files("owner/static", repo_type="space")
+    assert {name: found[name] for name in files} == files
+    front = SpaceCard(found["README.md"].decode()).data.to_dict()
+    assert (front["sdk"], front["app_file"]) == ("static", "index.html")
+    assert not front.keys() & {"sdk_version", "python_version"}
