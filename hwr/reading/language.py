@@ -21,7 +21,7 @@ WEIGHT, BONUS = (
     0.7,
     1.6,
 )  # of its logarithms beside those of the ink, and for every character: chosen on held-out writers
-EQUAL = 1 / 50  # probability of a character in a text that is no word, such as a code or a name
+EQUAL = 1 / 30  # probability of a character in a text that is no word, such as a code or a name
 UNSEEN = 1 / 70  # of a character that no n-gram has
 DAMPING = 0.5  # exponent of the counts: frequent words do not drown rare ones
 MAX_WORDS, MAX_BYTES = 200_000, 2**23
