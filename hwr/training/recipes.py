@@ -89,6 +89,17 @@ LINES = {
     "grad_clip": 2.0,
     "out": Path("runs/reader"),
 }
+LINES_PERSONAL = {  # a few hundred lines of one hand
+    "task": "lines",
+    "init": ("bundled",),
+    "validation": 0.0,  # too few to hold any out
+    "epochs": 12,
+    "batch_size": 16,
+    "lr": 4e-4,
+    "ema": 0.9,
+    "drop_rate": 0.0,
+    "out": Path("runs/my-lines"),
+}
 PERSONAL = {
     "init": ("bundled",),
     "keep_labels": True,
@@ -107,5 +118,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "mnist": MNIST,
     "mnist-refine": MNIST_REFINE,
     "lines": LINES,
+    "lines-personal": LINES_PERSONAL,
     "personal": PERSONAL,
 }
