@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -20,13 +20,14 @@ from tqdm import tqdm
 
 from hwr.cli import heard
 from hwr.config import Alphabet, UserError
-from hwr.ink.picture import Gray, opened
+from hwr.ink import pages
+from hwr.ink.formats import about_skipped, readable
+from hwr.ink.picture import PAGES, Gray, opened
 from hwr.recognizer import BATCH, Recognizer
 from hwr.rows import Csv, Format, Json, Row, Table
 
 STANDARD_INPUT = "-"
 MOST_BYTES = 2**28  # read from standard input
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")  # in folders
 AHEAD = 2 * BATCH  # pictures decoded before their turn
 
 
@@ -76,7 +77,10 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
     form = task.form()
     recognizer = Recognizer.from_pretrained(model)
     recognizer.labels(task.alphabet)  # one that the model lacks is no mistake of the pictures
-    total = sum(1 for _ in pictures(words))
+    skipped: list[str] = []
+    total = sum(1 for _ in pictures(words, skipped))
+    if skipped:
+        print(about_skipped(skipped), file=sys.stderr)
     with _sink(out) as sink:
         if form.head:
             print(form.head, file=sink, flush=True)
@@ -163,39 +167,45 @@ def _outcome(name: str, future: Future[Any]) -> Any:
 # --- from words to names ---
 
 
-def pictures(words: Iterable[str]) -> Iterator[str]:
+def pictures(words: Iterable[str], skipped: list[str] | None = None) -> Iterator[str]:
     """The pictures that words of a command line name: each file, and those in folders and under patterns, by name.
 
-    A word that names nothing stands for itself, and so does a folder without pictures.
+    A file of several pages is as many pictures, ``scan.tif#page=2``. A word that names nothing stands for itself, and
+    so does a folder without pictures. Files of folders that are no pictures are added to ``skipped``.
     """
+    left_out = [] if skipped is None else skipped
     for word in words:
-        found = _named(word)
-        yield next(found, word)
-        yield from found
+        found = _named(word, left_out)
+        first = next(found, word)
+        for name in chain((first,), found):
+            yield from pages.names(name)
 
 
-def _named(word: str) -> Iterator[str]:
+def _named(word: str, skipped: list[str]) -> Iterator[str]:
     if os.path.lexists(word) or not glob.has_magic(word):
-        yield from _in_folder(word) if _is_folder(word) else (word,)
+        yield from _in_folder(word, skipped) if _is_folder(word) else (word,)
         return
     for match in sorted(glob.iglob(word, recursive=True)):  # noqa: PTH207  Path.glob takes no absolute pattern
         if not _is_folder(match):
             yield match
         elif "**" not in word:  # which names what is in the folder, too
-            yield from _in_folder(match)
+            yield from _in_folder(match, skipped)
 
 
 def _is_folder(name: str) -> bool:
     return os.path.isdir(name)  # noqa: PTH112  Path.is_dir raises an error for names that are too long
 
 
-def _in_folder(folder: str) -> Iterator[str]:
+def _in_folder(folder: str, skipped: list[str]) -> Iterator[str]:
     """Pictures in a folder and those below it; hidden ones are left out, links to folders not followed."""
     for root, below, files in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield os.path.join(root, name)  # noqa: PTH118  a Path drops the ./ that somebody gave
+            path = os.path.join(root, name)  # noqa: PTH118  a Path drops the ./ that somebody gave
+            if readable(name) and not name.startswith("."):
+                yield path
+            elif not name.startswith("."):
+                skipped.append(path)
 
 
 def content(name: str) -> Any:
@@ -213,4 +223,7 @@ def _from_standard_input() -> Image.Image:
         raise UserError(f"standard input is too large: at most {MOST_BYTES // 2**20} MiB are read")
     if not data:
         raise UserError("standard input: expected a picture, and it is empty")
-    return opened(io.BytesIO(data), "standard input")
+    image = opened(io.BytesIO(data), "standard input")
+    if (count := image.info.get(PAGES, len(pages.numbers(image)))) > 1:
+        raise UserError(f"standard input: a file of {count} pages; save it and name the file, to read them all")
+    return image

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from hwr import probabilities, saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.hub import transfer as hub
+from hwr.ink.photo import Written
 from hwr.ink.picture import Gray
-from hwr.ink.preprocess import fit, to_ink, to_input
+from hwr.ink.preprocess import fit, is_flat, to_input, written
 from hwr.model import network as networks
 from hwr.model.network import Network
 from hwr.model.store import Found
 from hwr.reading.reader import LineReader
-from hwr.reading.result import Reading
+from hwr.reading.result import Box, Reading
 
 BATCH = 256  # pictures per batch: more is not faster, and takes memory
 FEW = 8  # pictures up to which one thread is faster than starting others
@@ -122,7 +123,7 @@ class Recognizer:
         Rows sum to 1; a blank picture's row is all zero.
         """
         answers = len(self.labels(alphabet))
-        return self._each(images, np.zeros(answers, np.float32), lambda logits: self._among(logits, alphabet))
+        return self._each(images, np.zeros(answers, np.float32), lambda _, logits: self._among(logits, alphabet))
 
     def are_confident(self, images: Sequence[Any] | NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return `is_confident` for each picture, bool (N,)."""
@@ -147,8 +148,11 @@ class Recognizer:
         result says why ink was not read. Raises UserError for a model without a line reader.
         """
         _require_positive(k)
-        ink = to_ink(image)
-        return Reading() if ink is None else self.reader.read(ink, alphabet, k, words)
+        found = written(image)
+        if found is None:
+            return Reading()
+        reading = self.reader.read(found.ink, alphabet, k, words)
+        return reading.placed(lambda box: _in_picture(found, box), found.size) if found.moved else reading
 
     @property
     def reader(self) -> LineReader:
@@ -181,9 +185,10 @@ class Recognizer:
     def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
         """Return `answer` for each picture, in one forward pass: meant for a batch of at most BATCH."""
         found = [Answer({}, False)] * len(seen)
-        written, logits = self._asked(seen, self._batched)
-        likeliest, confident = self._likeliest(logits, k, alphabet), self._confident(logits).tolist()
-        for i, shares, sure in zip(written, likeliest, confident, strict=True):
+        asked, logits = self._asked(seen, self._batched)
+        pictures = [one for one in seen if one is not None]
+        likeliest, confident = self._likeliest(logits, k, alphabet), self._confident(pictures, logits).tolist()
+        for i, shares, sure in zip(asked, likeliest, confident, strict=True):
             found[i] = Answer(shares, sure)
         return found
 
@@ -203,14 +208,15 @@ class Recognizer:
             known = ", ".join(self._alphabets)
             raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
 
-    def _each(self, images: Any, blank: Any, ask: Callable[[Logits], NDArray[Any]]) -> NDArray[Any]:
-        """Apply ``ask`` to the logits of every picture; ``blank`` stands for blank pictures."""
+    def _each(self, images: Any, blank: Any, ask: Callable[[list[Gray], Logits], NDArray[Any]]) -> NDArray[Any]:
+        """Apply ``ask`` to every picture and its logits; ``blank`` stands for blank pictures."""
         _require_several(images)
 
         def answered(part: Any) -> NDArray[Any]:
             found = np.stack([blank] * len(part))
-            written, logits = self._asked([self.see(image) for image in part], self._logits)
-            found[np.array(written, np.int64)] = ask(logits)
+            seen = [self.see(image) for image in part]
+            asked, logits = self._asked(seen, self._logits)
+            found[np.array(asked, np.int64)] = ask([one for one in seen if one is not None], logits)
             return found
 
         if not len(images):
@@ -219,14 +225,18 @@ class Recognizer:
 
     def _asked(self, seen: Sequence[Gray | None], ask: Callable[[Gray], Logits]) -> tuple[list[int], Logits]:
         """Return which pictures are not blank, and their logits (N, C)."""
-        written = [i for i, one in enumerate(seen) if one is not None]
-        if not written:
-            return written, np.zeros((0, len(self.config.labels)), np.float32)
-        return written, ask(np.array([one for one in seen if one is not None]))
+        asked = [i for i, one in enumerate(seen) if one is not None]
+        if not asked:
+            return asked, np.zeros((0, len(self.config.labels)), np.float32)
+        return asked, ask(np.array([one for one in seen if one is not None]))
 
-    def _confident(self, logits: Logits) -> NDArray[np.bool_]:
-        """Return which calibrated logits reach the rejection threshold, bool (N,)."""
-        return self._sureness(logits) >= self.config.rejection_threshold
+    def _confident(self, seen: Sequence[Gray], logits: Logits) -> NDArray[np.bool_]:
+        """bool (N,) of pictures and their calibrated logits: a lying bar is neither a digit nor a Latin letter."""
+        sure = self._sureness(logits) >= self.config.rejection_threshold
+        names = [label for label in self.config.labels if label != OTHER]
+        if not self.config.ink or not all(len(name) == 1 and name.isascii() and name.isalnum() for name in names):
+            return sure  # a class may be a dash
+        return sure & ~np.array([is_flat(one) for one in seen], bool)
 
     def _sureness(self, logits: Logits) -> Floats:
         """Return `probabilities.confidence` of calibrated logits, (N,)."""
@@ -291,3 +301,9 @@ def _require_several(images: Any) -> None:
         several, given = isinstance(images, Sequence) and not isinstance(images, (str, bytes)), type(images).__name__
     if not several:
         raise UserError(f"probabilities takes several pictures, got {given}: put a single one in a list")
+
+
+def _in_picture(found: Written, box: Box) -> Box:
+    """A box in the ink as the box around the same in the picture."""
+    left, top, right, bottom = found.in_picture(np.array([box]))[0].tolist()
+    return left, top, right, bottom

@@ -55,6 +55,26 @@ def test_a_folder_gives_a_row_for_each_picture_in_order_and_bad_ones_say_why(fol
     assert "not a picture" in found[3]["error"]
 
 
+def test_files_that_are_no_pictures_are_named_and_every_page_has_a_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "pictures"
+    root.mkdir()
+    shutil.copy(EXAMPLES.parent / "tests" / "data" / "cases" / "two-pages.tif", root)
+    with Image.open(EXAMPLES / "2.png") as image:
+        paper = Image.new("RGBA", image.size, "white")
+        paper.alpha_composite(image.convert("RGBA"))
+    paper.convert("RGB").save(root / "photo.jfif", "JPEG")
+    paper.save(root / "x.avif")
+    (root / "song.mp3").write_bytes(b"ID3")
+    found = objects(asked([str(root)], tmp_path / "rows", alphabet="digits"))
+    names = [Path(row["picture"]).name for row in found]
+    assert names == ["photo.jfif", "two-pages.tif#page=1", "two-pages.tif#page=2", "x.avif"]
+    assert [next(iter(row["answers"]), "") for row in found] == ["2", "", "2", "2"]
+    assert "1 file that is no picture that can be read was skipped" in (said := capsys.readouterr().err)
+    assert "song.mp3" in said
+
+
 def test_answers_are_the_recognizers(folder: Path, tmp_path: Path, recognizer: Recognizer) -> None:
     (row,) = objects(asked([str(folder / "a.png")], tmp_path / "rows", top_k=4))
     assert row["answers"] == pytest.approx(recognizer.top_k(folder / "a.png", 4), abs=1e-5)

@@ -17,7 +17,8 @@ from PIL import Image
 
 from hwr.config import UserError
 from hwr.data.hub_files import METADATA, Dataset, Split, class_of, fetch, require_pyarrow, split_of
-from hwr.ink.picture import FORMATS, MAX_PIXELS
+from hwr.ink.formats import FORMATS
+from hwr.ink.picture import MAX_PIXELS
 
 ROWS = 1000  # of a parquet file, decompressed at once
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img"), ("label", "labels", "character")
@@ -40,7 +41,7 @@ def read(name: str, split: Split) -> Labelled:
     """
     data = fetch(name, split)
     parquet = any(path.endswith(".parquet") for path in data.paths)
-    picture, labels = _parquet(data) if parquet else _folders(data)
+    picture, labels = of_parquet(data) if parquet else _folders(data)
     return Labelled(f"{data.repo}@{data.commit[:7]}", picture, labels)
 
 
@@ -101,7 +102,7 @@ def _decode(content: bytes | None, where: str) -> Image.Image:
 # --- parquet ---
 
 
-def _parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
+def of_parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
     """Encoded pictures are kept as they are in the files, so that memory holds no more than they do."""
     batches, places, starts, labels = [], [], [], list[str]()
     for path in filter(lambda path: path.endswith(".parquet"), data.paths):

@@ -100,21 +100,37 @@ def _share(label: str, target: Target) -> float:
     return (capital if label.isupper() else 100 - capital) / 100
 
 
-def load(name: str, split: Split, model: ModelConfig, data_dir: Path, pens: int = 1, seed: int = 0) -> InkSet:
-    """A source by its name, fitted to the model's size. Blank samples are left out, and counted."""
-    return fit_source(read(name, split, data_dir, pens, seed), model)
+def load(
+    name: str,
+    split: Split,
+    model: ModelConfig,
+    data_dir: Path,
+    pens: int = 1,
+    seed: int = 0,
+    skip_damaged: bool = False,
+) -> InkSet:
+    """A source by its name, fitted to the model's size; see `fit_source`."""
+    return fit_source(read(name, split, data_dir, pens, seed), model, skip_damaged)
 
 
-def fit_source(source: Source, model: ModelConfig) -> InkSet:
-    """Every sample of a source through image.py, on all cores: OpenCV lets go of the interpreter while it works."""
+def fit_source(source: Source, model: ModelConfig, skip_damaged: bool = False) -> InkSet:
+    """Every sample of a source through the preprocessing, on all cores: OpenCV lets go of the interpreter meanwhile.
+
+    Blank samples are left out, and counted; with ``skip_damaged`` so are pictures that cannot be read. Raises
+    UserError, which names them all, for those otherwise, and for a class of which nothing is left.
+    """
     size = model.image_size
     images = np.zeros((len(source), size, size), np.uint8)
-    kept = np.zeros(len(source), bool)
+    kept, damaged = np.zeros(len(source), bool), dict[int, str]()
 
     def fit_chunk(start: int) -> int:
         rows = range(start, min(start + CHUNK, len(source)))
         for i in rows:
-            fitted = fit(source.picture(i), model, source.is_ink)
+            try:
+                fitted = fit(source.picture(i), model, source.is_ink)
+            except UserError as error:
+                damaged[i] = str(error)
+                continue
             if fitted is not None:
                 images[i], kept[i] = fitted, True
         return len(rows)
@@ -125,15 +141,29 @@ def fit_source(source: Source, model: ModelConfig) -> InkSet:
     ):
         for done in pool.map(fit_chunk, range(0, len(source), CHUNK)):
             bar.update(done)
+    _report(source, kept, damaged, skip_damaged)
     of_writers = np.full(len(source), source.writers)
     drawn = source.trajectory is not None
     ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, of_writers, drawn)
+    return ink_set if kept.all() else ink_set.take(kept)
+
+
+def _report(source: Source, kept: NDArray[np.bool_], damaged: dict[int, str], skip_damaged: bool) -> None:
+    """Say what is left out; raise UserError where that must not be."""
+    reasons = [damaged[i] for i in sorted(damaged)]
+    if damaged and not skip_damaged:
+        several = f"{len(damaged):,} pictures cannot be read" if len(damaged) > 1 else "1 picture cannot be read"
+        raise UserError("\n  ".join([f"{source.name}: {several}; --skip-damaged goes on without them:", *reasons]))
+    if damaged:
+        print("\n  ".join([f"{source.name}: {len(damaged):,} pictures that cannot be read are left out:", *reasons]))
     if not kept.any():
         raise UserError(f"{source.name} holds no ink: all {len(source)} pictures are blank")
-    if not kept.all():
-        print(f"{source.name}: {len(source) - int(kept.sum())} blank pictures left out")
-        ink_set = ink_set.take(kept)
-    return ink_set
+    if blank := len(source) - int(kept.sum()) - len(damaged):
+        print(f"{source.name}: {blank} blank pictures left out")
+    lost = sorted(set(source.labels.tolist()) - set(source.labels[kept].tolist()))
+    if lost and not source.is_ink:
+        lost_names = ", ".join("/".join(source.targets[label]) for label in lost[:10])
+        raise UserError(f"{source.name}: no picture with ink is left of the classes {lost_names}: mend or remove them")
 
 
 def merge(sets: list[InkSet]) -> InkSet:

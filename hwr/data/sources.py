@@ -12,9 +12,8 @@ from urllib.error import URLError
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import labels as naming
 from hwr.config import DIGITS, LONGEST_LABEL, LOWER, UPPER, UserError, is_label
-from hwr.data import downloads, hub_data, hub_files
+from hwr.data import downloads, hub_data, hub_files, pictures
 from hwr.data.downloads import DOWNLOADS, Split, Target, both_cases
 from hwr.files import local
 from hwr.ink.picture import Gray
@@ -82,13 +81,15 @@ def _read(name: str, split: Split, data_dir: Path, pens: int, seed: int) -> Sour
         return _named(*hub_data.read(name, split))
     path = located(name, data_dir)
     if path.is_dir():
-        return _folder(path, split)
+        return _named(path.name, *pictures.folder(path, split))
+    if path.suffix in (".csv", ".parquet") and path.is_file():
+        return _named(path.stem, *pictures.table(path))
     if path.suffix == ".npz":
         return _npz(path, pens if split == "train" else 1, seed)
     if path.exists():
-        raise UserError(f"{name} is neither a folder of class folders nor an .npz file")
-    known = f"known names: sample, {', '.join(DOWNLOADS)}; or give a folder, an .npz or {hub_files.FORM}"
-    raise UserError(f"no such data: {name}; {known}")
+        raise UserError(f"{name} is no folder of class folders, and no .npz, .csv or .parquet file")
+    files = f"a folder, an .npz, .csv or .parquet file, or {hub_files.FORM}"
+    raise UserError(f"no such data: {name}; known names: sample, {', '.join(DOWNLOADS)}; or give {files}")
 
 
 def located(name: str, data_dir: Path) -> Path:
@@ -223,23 +224,7 @@ def _npz_labels(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[ND
     return labels, tuple(targets)
 
 
-# --- folders ---
-
-
-def _folder(path: Path, split: Split) -> Source:
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    root = path / split if (path / split).is_dir() else path
-    files = [
-        (file, naming.of_folder(folder.name))
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in IMG_EXTENSIONS and not file.name.startswith(".")
-    ]
-    if not files:
-        raise UserError(f"no pictures in {root}: expected one subfolder per class, such as {root}/A/001.png")
-    return _named(path.name, lambda i: files[i][0], [name for _, name in files])
+# --- pictures with names ---
 
 
 def _named(name: str, picture: Callable[[int], Any], labels: Sequence[str]) -> Source:

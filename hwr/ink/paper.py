@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 Number = TypeVar("Number", np.uint8, np.float32)
 
 EVEN_SHARE = 0.85  # of the border's pixels ...
-EVEN_LEVELS = 8  # ... within so many grey levels of their median: even paper
+EVEN_LEVELS = 1  # ... within so many grey levels of their median: even paper, which no camera saw
 CONTRAST = 18.0  # grey levels: least difference between ink and paper
 DARKEST_PAPER = 40.0  # grey levels: darker paper is not brightened further
 FAINT = 0.4  # share of the strongest ink's contrast below which nothing is ink: printed rules, paper grain
@@ -28,9 +28,6 @@ DIGITAL_SHARE = 0.1  # of the pixels are pure white or pure black: paper that no
 PHOTO_SIDE = 64  # ... asked of pictures smaller than this only, in pixels: an overexposed photo has such paper too
 SURROUNDINGS = 0.2  # of the picture's longer side: the window around a stroke
 SURVEY_SIDE = 160  # pixels: the paper is surveyed on a picture of this size
-RULE_SPAN = 0.9  # share of the picture's side that a ruled line covers ...
-RULE_THICKNESS = 0.03  # ... and the largest thickness it has, as a share of the other side
-RULE_MIN_SIDE = 64  # pixels: smaller pictures are crops of characters, where a long bar belongs to the character
 
 
 def lift_ink(gray: Gray) -> Gray | None:
@@ -44,6 +41,11 @@ def lift_ink(gray: Gray) -> Gray | None:
         return None
     even = _even_paper(gray)
     return _from_uneven(gray) if even is None else _from_even(gray, even)
+
+
+def is_even(gray: Gray) -> bool:
+    """Whether the border shows paper of one exact grey, which no camera saw."""
+    return _even_paper(gray) is not None
 
 
 def _is_noise(gray: Gray) -> bool:
@@ -112,15 +114,7 @@ def _from_even(gray: Gray, even: _Even) -> Gray | None:
     ink = np.asarray(cv2.subtract(paper, gray) if darker else cv2.subtract(gray, paper), np.uint8)  # at least 0
     if ink.max() < max(CONTRAST, GRAIN_FACTOR * even.noise):
         return None
-    reaches_border = (even.level - even.darkest if darker else even.lightest - even.level) > CONTRAST
-    return _erase_rules(ink) if reaches_border else ink
-
-
-def _erase_rules(ink: Gray) -> Gray:
-    """Ink without the ruled lines that run through the picture; everything else keeps its value."""
-    mask = (ink > CONTRAST).view(np.uint8)
-    kept = _without_rules(mask)
-    return np.where(_grown(mask - kept, 3, 3) > kept, np.uint8(0), ink)
+    return ink
 
 
 def _survey(gray: Gray) -> Floats:
@@ -145,7 +139,7 @@ def _from_uneven(gray: Gray) -> Gray | None:
     contrast, noise = float(np.median(rise[mask])), _spread(rise[~mask])
     if contrast < max(CONTRAST, NOISE_FACTOR * noise):
         return None
-    near = _grown(_without_rules(mask.astype(np.uint8)), 3, 3)
+    near = _grown(mask.astype(np.uint8), 3, 3)
     low = min(2 * noise, contrast / 3)
     high = float(np.percentile(rise[mask], 80))
     ink: Gray = np.rint(np.clip((rise - low) / max(high - low, 1.0), 0, 1) * near * 255).astype(np.uint8)
@@ -204,32 +198,6 @@ def _otsu(values: Floats) -> float:
 def _spread(values: Floats) -> float:
     """Standard deviation as the median absolute deviation tells it: a stray stroke does not move it."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else 0.0
-
-
-def _without_rules(mask: Gray) -> Gray:
-    """The mask without ruled lines, unless they are all there is; where a stroke crosses a line, the crossing stays."""
-    if min(mask.shape) < RULE_MIN_SIDE:
-        return mask
-    kept = mask
-    for _ in range(2):  # horizontal, then, turned, vertical
-        kept = np.ascontiguousarray(_without_horizontal_rules(kept).T)
-    return kept if kept.any() else mask
-
-
-def _without_horizontal_rules(mask: Gray) -> Gray:
-    height, width = mask.shape
-    bridge, run = (np.ones((1, max(3, width // part)), np.uint8) for part in (10, 5))
-    bridged = cv2.morphologyEx(_grown(mask, 3, 1), cv2.MORPH_CLOSE, bridge)
-    joined = _grown(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, run), 3, bridge.size)
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(joined)
-    thickness = max(2, round(RULE_THICKNESS * height))
-    tall = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness + 2, 1), np.uint8))
-    for piece in range(1, count):
-        band = pieces == piece
-        line = band & (mask > 0) & (tall == 0)
-        if stats[piece, cv2.CC_STAT_WIDTH] >= RULE_SPAN * width and line.sum() <= thickness * width:
-            mask = np.where(line, np.uint8(0), mask)
-    return mask
 
 
 def _grown(mask: NDArray[Any], rows: int, columns: int) -> Gray:

@@ -1,4 +1,4 @@
-"""Any picture -> grey values, and the ink itself where transparency tells it: decoding, without judging paper."""
+"""Any picture -> grey values or colours, and the ink itself where transparency tells it; paper is not judged here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hwr.config import UserError
+from hwr.ink import pages
+from hwr.ink.formats import FORMATS, extra, is_heif, is_pdf
 
-Gray = NDArray[np.uint8]
+Gray = NDArray[np.uint8]  # (H, W)
+Pixels = NDArray[np.uint8]  # (H, W), or (H, W, 3) in the order R, G, B
 Number = TypeVar("Number", np.uint8, np.float32)
 
 MAX_PIXELS = 2**26  # 67 megapixels, 64 MiB as grey: larger pictures are refused before they are decoded
@@ -25,24 +28,27 @@ LONGEST_NAME = 255  # characters: no file's is longer
 MAX_LENGTH = 2**16  # pixels of a side: longer strips are no writing, and cost Pillow a pointer for every row
 MAX_LAYERS = 32  # of a sketch: each may be a picture of MAX_PIXELS
 MAX_SIDE = 1024  # longest side that is worked on, in pixels; more is shrunk by area first
+LARGEST_SIDE = 2 * MAX_SIDE  # longest side in which a page is looked for, so that it has MAX_SIDE of its own
 DRAFT_SIZE = (2048, 2048)  # JPEG decodes at 1/2, 1/4 or 1/8 straight away while both sides stay above this
 OPAQUE = 128  # alpha from which a pixel counts as painted
+FADES = 16  # grey levels by which the rim of a cut-out differs from its main tone where the paper was deleted
 ONE_COLOUR = 64  # grey levels: paint that varies less than this is ink of one colour
 
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM")  # Pillow hands others, as EPS, to programs
+PAGES = "pages of the file"  # in the notes of a picture that came of a PDF
 EDITOR_KEYS = ("layers", "background", "composite")
 
 
-def decode(picture: Any) -> tuple[Gray, bool] | None:
-    """Any picture as ``(grey, is_ink)``, uint8 (H, W), longer side at most MAX_SIDE.
+def decode(picture: Any) -> tuple[Pixels, bool] | None:
+    """Any picture as ``(pixels, is_ink)``, uint8 (H, W) or (H, W, 3), longer side at most LARGEST_SIDE.
 
-    ``is_ink`` says that grey is already ink, white on black, because transparency showed what was painted.
-    None for an empty sketchpad. Raises UserError for what is no picture, cannot be read, or is too large.
+    ``is_ink`` says that pixels are already ink, (H, W), white on black, longer side at most MAX_SIDE, because
+    transparency showed what was painted. None for an empty sketchpad. Raises UserError for what is no picture, cannot
+    be read, or is too large.
     """
     return _from_editor(picture) if isinstance(picture, Mapping) else _from_picture(picture)
 
 
-def _from_picture(picture: Any) -> tuple[Gray, bool] | None:
+def _from_picture(picture: Any) -> tuple[Pixels, bool] | None:
     if picture is None or (isinstance(picture, (list, tuple)) and not picture):
         return None
     if isinstance(picture, (str, os.PathLike)):
@@ -57,7 +63,7 @@ def _from_picture(picture: Any) -> tuple[Gray, bool] | None:
     )
 
 
-def _from_editor(value: Mapping[str, Any]) -> tuple[Gray, bool] | None:
+def _from_editor(value: Mapping[str, Any]) -> tuple[Pixels, bool] | None:
     if not any(key in value for key in EDITOR_KEYS):
         raise UserError(f"a sketch needs one of the keys {', '.join(EDITOR_KEYS)}; got {sorted(map(str, value))[:5]}")
     background, given = value.get("background"), _as_list(value.get("layers"))
@@ -85,13 +91,16 @@ def _is_plain(background: Any) -> bool:
     if background is None or (isinstance(background, (list, tuple)) and not background):
         return True
     found = _from_picture(background)
-    return found is None or int(found[0].min()) == int(found[0].max())
+    return found is None or not np.ptp(found[0], axis=(0, 1)).any()
 
 
-def _from_file(path: str | os.PathLike[str]) -> tuple[Gray, bool]:
+def _from_file(path: str | os.PathLike[str]) -> tuple[Pixels, bool]:
     name = os.fsdecode(path)
-    _require_file(name)
-    with opened(name, name) as image:
+    file, page = pages.split(name)
+    _require_file(file)
+    with opened(file, name, page) as image:
+        if not page and (count := image.info.get(PAGES, len(pages.numbers(image)))) > 1:
+            warnings.warn(f"{name} has {count} pages: the first is read; the next is {name}#page=2", stacklevel=2)
         return _from_pil(image, name)
 
 
@@ -110,12 +119,26 @@ def _require_file(name: str) -> None:
         raise UserError(f"{name} is no file: expected a picture in a file")
 
 
-def opened(file: str | BinaryIO, name: str) -> Image.Image:
-    """A picture file of one of FORMATS, not decoded yet. Raises UserError, which calls it by ``name``, for no such."""
+def opened(file: str | BinaryIO, name: str, page: int = 0) -> Image.Image:
+    """A picture file of one of FORMATS, not decoded yet; HEIC and PDF too, where the extra is installed.
+
+    ``page`` is the number of a page, from 1 on; 0 is the first. Raises UserError, which calls the file by ``name``, for
+    what cannot be read.
+    """
     try:
+        beginning = _beginning(file)
+        if is_pdf(beginning):
+            return _pdf(file, page, name)
+        if heif := is_heif(beginning):
+            extra("pillow_heif", name).register_heif_opener()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # whoever decodes it looks at its size
-            return Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=(*FORMATS, "HEIF") if heif else FORMATS)
+        if page:
+            pages.turn_to(image, page, name)
+        return image
+    except UserError:
+        raise
     except PermissionError:
         raise UserError(f"{name} may not be read: check its permissions") from None
     except UnidentifiedImageError:
@@ -126,9 +149,24 @@ def opened(file: str | BinaryIO, name: str) -> Image.Image:
         raise UserError(f"{name} is damaged or cut off: {error}") from None
 
 
-def _from_pil(image: Image.Image, name: str) -> tuple[Gray, bool]:
+def _beginning(file: str | BinaryIO) -> bytes:
+    if isinstance(file, str):
+        with open(file, "rb") as content:  # noqa: PTH123  a Path refuses names that os.stat takes
+            return content.read(pages.BEGINNING)
+    found = file.read(pages.BEGINNING)
+    file.seek(0)
+    return found
+
+
+def _pdf(file: str | BinaryIO, page: int, name: str) -> Image.Image:
+    image, count = pages.of_pdf(file, max(page, 1), name, max(DRAFT_SIZE))
+    image.info[PAGES] = count
+    return image
+
+
+def _from_pil(image: Image.Image, name: str) -> tuple[Pixels, bool]:
     with suppress(Exception):  # a damaged one is refused below
-        image.draft("L", DRAFT_SIZE)
+        image.draft(None, DRAFT_SIZE)
     width, height = image.size
     if width == 0 or height == 0:
         raise UserError(f"{name} has no pixels: {width} x {height}")
@@ -159,14 +197,12 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """Pixels as uint8 (H, W) or, where anything is transparent, (H, W, 4)."""
+    """Pixels as uint8 (H, W), (H, W, 3) or, where anything is transparent, (H, W, 4)."""
     if image.mode[0] in "IF":  # 16 bits, 32 bits, floats: no fixed range, so the picture's own
-        return _stretch(shrink(np.asarray(image, dtype=np.float32)))
+        return _stretch(shrink(np.asarray(image, dtype=np.float32), LARGEST_SIDE))
     if _has_alpha(image):
         return np.asarray(image.convert("RGBA"))
-    if image.mode not in ("1", "L", "RGB"):
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
+    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
 def _stretch(values: NDArray[np.float32]) -> Gray:
@@ -179,7 +215,7 @@ def _stretch(values: NDArray[np.float32]) -> Gray:
     return np.rint(scaled).astype(np.uint8)
 
 
-def _from_array(array: NDArray[Any]) -> tuple[Gray, bool]:
+def _from_array(array: NDArray[Any]) -> tuple[Pixels, bool]:
     array = np.asarray(array)  # a matrix or a masked array has rows of its own kind
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
@@ -192,32 +228,37 @@ def _from_array(array: NDArray[Any]) -> tuple[Gray, bool]:
         raise UserError(f"the picture has no pixels: shape {array.shape}")
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise UserError(f"the picture is too large: {array.shape}; at most {MAX_PIXELS / 1e6:.0f} million pixels")
-    if array.ndim == 2:
-        return shrink(array), False
-    if array.shape[2] == 1:
-        return shrink(array[:, :, 0]), False
-    if array.shape[2] == 3:
-        return shrink(_luminance(array)), False
-    return _without_alpha(array)
+    if array.ndim == 2 or array.shape[2] == 1:
+        return shrink(array.reshape(array.shape[:2]), LARGEST_SIDE), False
+    return (shrink(array, LARGEST_SIDE), False) if array.shape[2] == 3 else _without_alpha(array)
 
 
-def _without_alpha(rgba: NDArray[np.uint8]) -> tuple[Gray, bool]:
-    """Paint of one colour on transparent paper is the ink; anything else is laid on paper of its main tone."""
+def _without_alpha(rgba: NDArray[np.uint8]) -> tuple[Pixels, bool]:
+    """Paint of one colour on transparent paper is the ink; anything else is laid on what its edges fade into."""
     alpha = np.ascontiguousarray(rgba[:, :, 3])
     if alpha.min() == 255:
-        return shrink(_luminance(rgba)), False
+        return shrink(np.ascontiguousarray(rgba[:, :, :3]), LARGEST_SIDE), False
     if alpha.max() == 0:
         return np.zeros((1, 1), np.uint8), True
-    gray = _luminance(rgba)
-    painted = gray[alpha >= min(OPAQUE, int(alpha.max()))]
+    gray = luminance(rgba)
+    solid = alpha >= min(OPAQUE, int(alpha.max()))
+    painted = gray[solid]
     low, tone, high = np.percentile(painted, (2, 50, 98)) if painted.min() != painted.max() else [painted[0]] * 3
     if high - low < ONE_COLOUR and alpha.min() < alpha.max():
         return shrink(alpha), True
-    return shrink(_lay_on(int(tone), gray, alpha)), False
+    return shrink(_lay_on(_paper_of(gray, solid, int(tone)), gray, alpha), LARGEST_SIDE), False
 
 
-def _luminance(colour: NDArray[np.uint8]) -> Gray:
-    """ITU-R 601 of (H, W, 3) or (H, W, 4)."""
+def _paper_of(gray: Gray, solid: NDArray[np.bool_], tone: int) -> int:
+    """The paper of a cut-out: its main tone, unless it fades towards another at its rim, as ink does without paper."""
+    rim = gray[solid & (cv2.erode(solid.view(np.uint8), np.ones((3, 3), np.uint8)) == 0)]
+    if not rim.size or abs(float(np.median(rim)) - tone) < FADES:
+        return tone
+    return int(np.percentile(rim, 95 if np.median(rim) > tone else 5))
+
+
+def luminance(colour: NDArray[np.uint8]) -> Gray:
+    """Brightness (ITU-R 601) of (H, W, 3) or (H, W, 4): uint8 (H, W)."""
     code = cv2.COLOR_RGB2GRAY if colour.shape[2] == 3 else cv2.COLOR_RGBA2GRAY
     return np.asarray(cv2.cvtColor(colour, code), np.uint8)
 
@@ -228,8 +269,11 @@ def _lay_on(tone: int, gray: Gray, alpha: Gray) -> Gray:
 
 
 def shrink(gray: NDArray[Number], longest: int = MAX_SIDE) -> NDArray[Number]:
-    """By area, so that nothing is missed, until the longer side is ``longest`` pixels; never enlarged."""
-    height, width = gray.shape
+    """By area, so that nothing is missed, until the longer side is ``longest`` pixels; never enlarged.
+
+    (H, W) or (H, W, channels).
+    """
+    height, width = gray.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
         return np.ascontiguousarray(gray)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.config import ModelConfig
-from hwr.ink.paper import lift_ink
-from hwr.ink.picture import Gray, decode, shrink
+from hwr.ink.photo import Written, as_it_is, lifted
+from hwr.ink.picture import Gray, decode, luminance, shrink
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,7 @@ EDGE = 0.4  # share of the ink's peak at which a stroke's edge is taken
 SPECK_AREA = 0.004  # of all ink: smaller pieces are specks...
 SPECK_SIDE = 0.04  # ...if they are also this small, as a share of the longest side of the largest piece
 PEAK_PIXELS = 0.008  # share of a fitted picture's pixels that may lie above full white
+FLAT = 0.25  # of its width: no digit and no letter is so low
 FLOOR = 0.06  # share of the peak below which ink is paper
 
 
@@ -34,12 +35,21 @@ def to_ink(picture: Any) -> Gray | None:
 
     Blank, uniform and noise-only pictures are None. Raises UserError for what cannot be read as a picture.
     """
+    found = written(picture)
+    return None if found is None else found.ink
+
+
+def written(picture: Any) -> Written | None:
+    """Any picture as ink with the boxes of a form, and the way back to the picture; None where nothing is written.
+
+    The ink may be that of a page which was cut out of a photo and straightened. Raises UserError as `to_ink` does.
+    """
     found = decode(picture)
     if found is None:
         return None
-    gray, is_ink = found
-    ink = gray if is_ink else lift_ink(gray)
-    return ink if ink is not None and ink.max() >= MIN_INK else None
+    pixels, is_ink = found
+    result = as_it_is(pixels) if is_ink else lifted(pixels)
+    return result if result is not None and result.ink.max() >= MIN_INK else None
 
 
 def fit(picture: Any, config: ModelConfig, is_ink: bool = False) -> Gray | None:
@@ -53,12 +63,19 @@ def fit(picture: Any, config: ModelConfig, is_ink: bool = False) -> Gray | None:
     return None if ink is None else fit_ink(ink, config.image_size, config.ink_fraction)
 
 
+def is_flat(seen: Gray) -> bool:
+    """Whether a fitted picture, uint8 (S, S), shows nothing higher than a bar: a dash, a rule, a blank to fill in."""
+    _, _, width, height = cv2.boundingRect((seen >= EDGE * max(int(seen.max()), 1)).view(np.uint8))
+    return bool(height <= FLAT * width)
+
+
 def fit_plain(picture: Any, size: int) -> Gray | None:
     """The middle square of a picture in grey, scaled with antialiasing: uint8 (size, size); None if it is blank."""
     found = decode(picture)
     if found is None:
         return None
-    gray, is_ink = found
+    pixels, is_ink = found
+    gray = shrink(luminance(pixels) if pixels.ndim == 3 else pixels)
     gray = gray if not is_ink else 255 - gray  # what was drawn on nothing is dark on paper
     side = min(gray.shape)
     top, left = (gray.shape[0] - side) // 2, (gray.shape[1] - side) // 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two just outside
 
@@ -60,6 +61,16 @@ class Reading:
     lines: tuple[TextLine, ...] = ()
     size: tuple[int, int] = (0, 0)
     refused: str = field(default="")
+
+    def placed(self, place: Callable[[Box], Box], size: tuple[int, int]) -> Reading:
+        """The same reading with every box where ``place`` moves it, in a picture of ``size`` (width, height)."""
+
+        def word(one: Word) -> Word:
+            characters = tuple(replace(c, box=place(c.box)) for c in one.characters)
+            return replace(one, box=place(one.box), characters=characters)
+
+        lines = tuple(replace(one, box=place(one.box), words=tuple(map(word, one.words))) for one in self.lines)
+        return replace(self, lines=lines, size=size)
 
     @property
     def words(self) -> tuple[Word, ...]:

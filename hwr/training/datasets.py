@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hwr.config import ModelConfig
+from hwr.config import ModelConfig, UserError
 from hwr.data import inkset as data
 from hwr.data import leakage, outliers
 from hwr.data.sources import brings_test
@@ -45,9 +46,11 @@ class Sets:
 
 def load(config: TrainConfig, model: ModelConfig) -> Sets:
     """Every source read and fitted; near-duplicates of the tests removed; validation held out; what is drawn added."""
-    pools = [data.load(name, "train", model, config.data_dir, config.pens, config.seed) for name in config.data]
+    skip = config.skip_damaged
+    pools = [data.load(name, "train", model, config.data_dir, config.pens, config.seed, skip) for name in config.data]
     names = config.test or tuple(name for name in config.data if brings_test(name))
-    tests = [data.load(name, "test", model, config.data_dir, seed=config.seed) for name in names]
+    tests = [data.load(name, "test", model, config.data_dir, seed=config.seed, skip_damaged=skip) for name in names]
+    _require_classes(pools, config)
     removed: dict[str, int] = {}
     if config.dedupe:
         pools, removed = leakage.remove(pools, tests)
@@ -59,6 +62,15 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
     writers = {ink.name: ink.writers() for ink in held if ink.of_writers.any()}
     sets = Sets(data.merge(learnt), val, {ink.name: ink for ink in tests}, removed, writers)
     return _with_outliers(sets, config, model) if config.outliers else sets
+
+
+def _require_classes(pools: Sequence[data.InkSet], config: TrainConfig) -> None:
+    """Refuse a single class, which every picture would be, unless there are outliers to tell it from."""
+    classes = sorted({name for pool in pools for name in pool.classes()})
+    if len(classes) < 2 and not config.outliers and not config.keep_labels:
+        raise UserError(
+            f"--data {' '.join(config.data)} has the single class {classes[0]!r}: expected at least two, or --outliers"
+        )
 
 
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:
