@@ -236,7 +236,7 @@ class Recognizer:
         names = [label for label in self.config.labels if label != OTHER]
         if not self.config.ink or not all(len(name) == 1 and name.isascii() and name.isalnum() for name in names):
             return sure  # a class may be a dash
-        return sure & ~np.array([is_flat(one) for one in seen], bool)
+        return np.asarray(sure & ~np.array([is_flat(one) for one in seen], bool))
 
     def _sureness(self, logits: Logits) -> Floats:
         """Return `probabilities.confidence` of calibrated logits, (N,)."""

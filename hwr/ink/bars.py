@@ -75,7 +75,7 @@ def find(mask: Gray, piece: int) -> list[Bar]:
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
     if count > MOST:
         return []
-    pieces = [_fitted(numbers, n, box[:4].tolist()) for n, box in enumerate(stats) if n]
+    pieces = [_fitted(np.asarray(numbers, np.int32), n, box[:4].tolist()) for n, box in enumerate(stats) if n]
     chains = _chained([found for found in pieces if found is not None])
     measured = (_measured(mask, line) for line in chains)
     return [bar for bar in measured if bar is not None and bar.length >= piece]

@@ -45,4 +45,5 @@ def _projected(rgb: NDArray[np.uint8], towards: NDArray[np.float32]) -> Gray:
     """How far each pixel lies against a direction, as grey: ink is dark."""
     along = rgb.astype(np.float32) @ towards
     low, high = np.percentile(along, (0.1, 99.9))
-    return np.rint(255 * (1 - np.clip((along - low) / max(float(high - low), 1e-6), 0, 1))).astype(np.uint8)
+    share = np.clip((along - low) / max(float(high - low), 1e-6), 0, 1)
+    return np.asarray(np.rint(255 * (1 - share)), np.uint8)

@@ -193,4 +193,4 @@ def _stands_out(corners: Corners, calm: Gray) -> bool:
 
 def _at(gray: Gray, points: NDArray[np.float64]) -> Gray:
     x, y = np.rint(points).astype(int).T
-    return gray[y.clip(0, gray.shape[0] - 1), x.clip(0, gray.shape[1] - 1)]
+    return np.asarray(gray[y.clip(0, gray.shape[0] - 1), x.clip(0, gray.shape[1] - 1)])
