@@ -22,14 +22,14 @@ from starlette.middleware import Middleware
 
 from hwr import Recognizer, UnavailableError, UserError, cli
 from hwr.config import Alphabet
-from page import drawing, layout, limits
-from page.answers import TOP, Answers, Drawing, Pupil, as_json, lessons, several, spoken, verdict
+from page import layout, limits
+from page.answers import TOP, Answers, as_json
+from page.calls import Calls
 from page.feedback import Feedback
-from page.layout import EXAMPLES, Parts
 from page.received import files_of, path_of, refusals, sketch_of
 from page.social import Card
 from page.turns import Turns
-from page.words import kept, say, still
+from page.words import kept, still
 
 AT_ONCE = 4  # an answer takes milliseconds of all cores: more at once would only wait for each other
 WAITING = 100  # more are told that the page is busy: these wait for seconds already
@@ -37,11 +37,7 @@ FORGOTTEN = (60, 600)  # seconds: how often files of visitors are looked for, an
 GRACE = 5  # seconds that requests have to be answered in when the page is stopped
 STOPPED = 143  # exit status: 128 + SIGTERM, as shells count
 MOST_BYTES = 20 * 2**20  # of an uploaded file
-VISIT = 3600  # seconds for which a page that is left open remembers what it was taught and shown
 PAGE = Path(__file__).parent / "page"
-# Gradio's own button: None from here would be no change to a pad that was cleared so before, and do nothing.
-CLEAR = "() => { document.querySelector('#pad .top-panel > button:last-of-type').click() }"
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -64,115 +60,47 @@ class Options:
     """Offer /predict and /read as tools of the Model Context Protocol too: pip install "gradio[mcp]"."""
 
 
-def build(recognizer: Recognizer, feedback: Feedback | None = None) -> gr.Blocks:
+def build(recognizer: Recognizer, feedback: Feedback | None = None) -> limits.Page:
     """The page, not yet launched. One recognizer serves all visitors; what they draw and teach is each one's own."""
+    answers, in_turn = Answers(recognizer, feedback), Turns(AT_ONCE)
+    call = Calls(in_turn, WAITING)
+    drawn = [
+        call("answer", answers.answer),  # while the pen moves, and when it is up
+        call("teach", answers.teach),
+        call("forget", lambda _, session: answers.forget(session)),
+    ]
+    photographed = [
+        call("photo", lambda sent, _: answers.photo(sent)),
+        call("example", lambda name, _: layout.photo(name)),
+    ]
     page = limits.Page(title="Read my handwriting", analytics_enabled=False, delete_cache=FORGOTTEN)
     with page:
-        parts = layout.parts(recognizer, kept(feedback.dataset) if feedback else "")
-        connect(page, parts, Answers(recognizer, feedback))
+        layout.page(recognizer, drawn, photographed, kept(feedback.dataset) if feedback else None, answers.reads)
+        for endpoint in endpoints(recognizer):
+            gr.api(in_turn(endpoint), api_name=endpoint.__name__)
+    page.calls = call
     page.queue(default_concurrency_limit=AT_ONCE, max_size=WAITING, api_open=False)
     return page
 
 
-def connect(page: gr.Blocks, parts: Parts, answers: Answers) -> None:
-    """All events of the page. ``drawn``, ``pupil`` and ``looking`` are one visitor's, and nobody else's."""
-    drawn = gr.State(Drawing(), time_to_live=VISIT)
-    pupil = gr.State(Pupil(), time_to_live=VISIT)
-    looking = gr.State(False, time_to_live=VISIT)  # and not the checkbox, which programs would have to give
-    limits.bound(parts.pad)
-    in_turn = Turns(AT_ONCE)
-    again, predict = map(in_turn, answering(answers, parts.pad))
-    teach, forget = map(in_turn, teaching(answers))
-    shown = [parts.answer, parts.note, parts.view, parts.several, parts.spoken, drawn]
-    memory = [pupil, parts.learnt, parts.forget]
-    asked = [drawn, parts.alphabet, pupil, looking]
+def endpoints(recognizer: Recognizer) -> tuple[Callable[..., Any], ...]:
+    """What programs may ask: one character, and everything in a picture."""
 
-    parts.pad.change(
-        predict,
-        [parts.pad, parts.alphabet, pupil, looking],
-        shown,
-        api_name="predict",
-        preprocess=False,
-        show_progress="hidden",
-    )
-    parts.alphabet.input(again, asked, shown, **QUIET)
-    parts.clear.click(None, js=CLEAR, **QUIET)
-    parts.examples.click(lambda index: as_sketch(EXAMPLES[index]), parts.examples, parts.pad, **QUIET)
-    lesson = [parts.said, parts.donate, drawn, pupil]
-    taught = gr.on([parts.teach.click, parts.said.submit], teach, lesson, [*memory, parts.said], **QUIET)
-    forgotten = parts.forget.click(forget, None, memory, **QUIET)
-    looked = parts.look.input(lambda wanted: wanted, parts.look, looking, **QUIET)
-    for event in (taught, forgotten, looked):
-        event.success(again, asked, shown, **QUIET)
-    found = [parts.found, parts.text]
-    # Not input: Gradio does not call it for pictures that are pasted.
-    parts.photo.change(in_turn(photo(answers)), [parts.photo, parts.alphabet, pupil], found, preprocess=False, **QUIET)
-    gr.api(in_turn(reading(answers.recognizer)), api_name="read")
-    page.load(js=(PAGE / "page.js").read_text(encoding="utf-8"))
+    def predict(sketch: dict[str, Any] | None, alphabet: Alphabet = "all") -> dict[str, Any]:
+        """Say which single character a picture shows, how likely each answer is, and whether to trust it.
 
+        Args:
+            sketch: A picture file; or the value of a Gradio Sketchpad, {"background", "layers", "composite"}, with
+                files; or strokes as {"width", "height", "strokes": [{"x": [...], "y": [...], "pen": width}, ...]}
+            alphabet: What the character may be: digits, letters (both cases as capitals) or all
 
-def answering(answers: Answers, pad: gr.Sketchpad) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The two ways to an answer: ``again`` of what was drawn last, ``predict`` from a sketch.
-
-    A sketch can be fetched once only, so a change of the alphabet cannot ask for it again.
-    """
-
-    def again(
-        drawn: Drawing, alphabet: Alphabet, pupil: Pupil, looking: bool, request: gr.Request | None
-    ) -> tuple[Any, ...]:
-        drawn = answers.again(drawn, alphabet, pupil)
-        view = drawing.view(drawn.seen, answers.saliency(drawn, alphabet, pupil) if looking else None)
-        return drawn.answer.probabilities, verdict(drawn, request), view, several(drawn), spoken(drawn, request), drawn
-
-    def predict(
-        sketch: dict[str, Any] | None, alphabet: Alphabet, pupil: Pupil, looking: bool, request: gr.Request
-    ) -> tuple[Any, ...]:
-        """The likeliest characters of a sketch of one; the alphabet is digits, letters or all."""
+        Returns:
+            probabilities: the likeliest characters and the probability of each, best first, empty for a blank picture;
+            confident: whether this is taken to be a character at all, false for scribbles and several characters
+        """
         with refusals(*files_of(sketch)):
-            return again(answers.drawn(sketch_of(pad, sketch)), alphabet, pupil, looking, request)
-
-    return again, predict
-
-
-def teaching(answers: Answers) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """To teach a visitor's own recogniser what a drawing was, and to forget all that."""
-
-    def remembered(pupil: Pupil, request: gr.Request) -> tuple[Any, ...]:
-        n = len(pupil.samples)
-        return pupil, say("learnt", request, n=n) if n else "", gr.Button(visible=n > 0)
-
-    def teach(said: str, donate: bool, drawn: Drawing, pupil: Pupil, request: gr.Request) -> tuple[Any, ...]:
-        with refusals():
-            new = lessons(said, drawn, request)
-            taught = answers.teach(new, pupil)
-            if donate:
-                answers.keep(new, request.session_hash or "")
-            return *remembered(taught, request), ""
-
-    def forget(request: gr.Request) -> tuple[Any, ...]:
-        return remembered(Pupil(), request)
-
-    return teach, forget
-
-
-def photo(answers: Answers) -> Callable[..., Any]:
-    """To read a photo, and to show it with what was found in it."""
-
-    def show(file: dict[str, Any] | None, alphabet: Alphabet, pupil: Pupil, request: gr.Request) -> tuple[str, str]:
-        if file is None:
-            return "", ""
-        with refusals(file):
-            path = Path(file["path"])
-            found = answers.to_photo(path, alphabet, pupil)
-        if not found.characters:
-            return f"<p>{say('nothing', request)}</p>", ""
-        return drawing.several(drawing.of_photo(path), found), found.text
-
-    return show
-
-
-def reading(recognizer: Recognizer) -> Callable[..., Any]:
-    """The endpoint for programs that reads everything in a picture."""
+            answer = recognizer.answer(recognizer.see(sketch_of(sketch)), TOP, alphabet)
+            return {"probabilities": answer.probabilities, "confident": answer.confident}
 
     def read(image: gr.FileData, alphabet: Alphabet = "all") -> dict[str, Any]:
         """Read the handwritten characters in a picture, line by line, each line from left to right.
@@ -190,12 +118,7 @@ def reading(recognizer: Recognizer) -> Callable[..., Any]:
         with refusals(image):
             return as_json(recognizer.read(path_of(image), alphabet, TOP))
 
-    return read
-
-
-def as_sketch(path: Path) -> dict[str, Any]:
-    """A picture as a drawing on the pad, so that it can be erased and drawn on."""
-    return {"background": None, "layers": [str(path)], "composite": None}
+    return predict, read
 
 
 def recognizer_for(model: str | None) -> Recognizer:
@@ -244,11 +167,12 @@ def main(options: Options) -> None:
             feedback.close()
 
 
-def stop(page: gr.Blocks) -> NoReturn:
+def stop(page: limits.Page) -> NoReturn:
     """End the process once what was asked is answered, or GRACE is over; who asks now is told that it is busy."""
     queue, end = page._queue, time.monotonic() + GRACE
     queue.max_size = 0
-    while any(list(queue.pending_event_ids_session.values())) and time.monotonic() < end:
+    page.calls.close()
+    while (page.calls.taken or any(list(queue.pending_event_ids_session.values()))) and time.monotonic() < end:
         time.sleep(0.02)
     sys.exit(STOPPED)
 

@@ -2,15 +2,14 @@
 
     python -m benchmarks.load --visitors 50 --seconds 300
 
-Visitors ask as the page's script does in a browser, over HTTP: three pictures of the pad to its component, three
-uploads, an event into the queue, and the stream of its answers. Drawings differ in the probabilities that the
-recogniser gives them, so that an answer to somebody else's is found.
+Visitors ask as the page's script does in a browser, over HTTP: one request with the strokes of a drawing, whose reply
+is the answer. Drawings differ in the probabilities that the recogniser gives them, so that an answer to somebody
+else's is found.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import random
 import sys
@@ -20,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import httpx
 import numpy as np
 import psutil  # type: ignore[import-untyped]
@@ -31,7 +29,6 @@ from hwr import Recognizer, UserError, cli
 from hwr.data import sources
 from hwr.ink import strokes
 from page.answers import TOP
-from page.layout import CANVAS
 
 PENS = serving.ROOT / "tests" / "data" / "pens.npz"
 EACH = 4  # drawings of one visitor
@@ -39,7 +36,7 @@ PATIENCE = 60.0  # seconds for one request
 SAMPLED = 1.0  # seconds between two looks at the server's memory
 WARM = 60.0  # seconds until memory has to be flat
 TOLERANCE = 1e-5  # of a probability that came as JSON
-BUSY = 503  # HTTP status of a full queue
+CANVAS = 480  # units: the side of the pad for single characters
 ALL = sys.maxsize  # strokes: as many as there is time for
 MIB = 2**20
 
@@ -63,7 +60,7 @@ class Options:
 class Sketch(NamedTuple):
     """A drawing as a browser sends it, and its right answer, best first; None on a page that knows none."""
 
-    parts: dict[str, bytes]  # PNGs: background, layer, composite
+    drawing: dict[str, Any]
     answer: dict[str, float] | None
 
 
@@ -76,14 +73,6 @@ class Tally:
     unreachable: int = 0  # nobody took the request: the server is down
     lost: list[str] = field(default_factory=list)  # requests that were taken, and got something else than an answer
     wrong: list[str] = field(default_factory=list)  # answers to another drawing
-
-
-class Form(NamedTuple):
-    """The event of the pad in a page's own config: its number, the pad's, and what is sent beside the drawing."""
-
-    fn_index: int
-    pad: int
-    others: list[Any]
 
 
 def main(options: Options) -> None:
@@ -105,16 +94,12 @@ def drawings(pens: str, n: int) -> list[Sketch]:
 
 def sketch(recognizer: Recognizer, trajectory: strokes.Strokes, rng: np.random.Generator) -> Sketch:
     """A trajectory anywhere on the pad, with any pen."""
-    width, height = CANVAS
-    side, pen = rng.uniform(0.5, 0.8) * height, rng.uniform(8, 20)
-    corner = rng.uniform(pen, width - side - pen), rng.uniform(pen, height - side - pen)
-    layer = np.zeros((height, width, 4), np.uint8)
-    layer[..., 3] = strokes.draw(strokes.place(trajectory, (*corner, side)), (height, width), pen)
-    paper = np.full_like(layer, 255)
-    composite = np.dstack([np.repeat(255 - layer[..., 3:], 3, 2), paper[..., :1]])
-    parts = {"background": paper, "layer": layer, "composite": composite}
-    pngs = {name: cv2.imencode(".png", picture)[1].tobytes() for name, picture in parts.items()}
-    return Sketch(pngs, recognizer.top_k(layer, TOP))
+    side, pen = rng.uniform(0.5, 0.8) * CANVAS, rng.uniform(10, 30)
+    corner = rng.uniform(pen, CANVAS - side - pen, 2)
+    placed = [np.rint(10 * stroke) / 10 for stroke in strokes.place(trajectory, (*corner, side))]
+    drawn = [{"x": stroke[:, 0].tolist(), "y": stroke[:, 1].tolist(), "pen": pen} for stroke in placed]
+    drawing = {"width": CANVAS, "height": CANVAS, "strokes": drawn}
+    return Sketch(drawing, recognizer.top_k(drawing, TOP))
 
 
 def measure(server: Served, sketches: Sequence[Sketch], options: Options) -> dict[str, Any]:
@@ -145,23 +130,20 @@ async def visits(
     url: str, sketches: Sequence[Sketch], n: int, tally: Tally, pause: float, seconds: float = math.inf, most: int = ALL
 ) -> None:
     """Let n visitors draw for so long, or so many strokes each, all of them their own share of the drawings."""
-    form = await form_of(url)
+    pad = await pad_of(url)
     end = time.monotonic() + seconds
-    await asyncio.gather(*(visit(url, form, sketches[i::n], end, most, pause, tally, i) for i in range(n)))
+    await asyncio.gather(*(visit(url, pad, sketches[i::n], end, most, pause, tally, i) for i in range(n)))
 
 
-async def form_of(url: str) -> Form:
-    """How a page wants to be asked, from its config."""
+async def pad_of(url: str) -> int:
+    """The number of the pad for single characters, from the page's own config."""
     async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:
         config = (await client.get(f"{url}/config")).json()
-    event = next(one for one in config["dependencies"] if one["api_name"] == "predict")
-    values = {one["id"]: one["props"].get("value") for one in config["components"]}
-    pad, *others = event["inputs"]
-    return Form(event["id"], pad, [values.get(other) for other in others])
+    return next(one["id"] for one in config["components"] if "answer" in one["props"].get("server_fns", []))
 
 
 async def visit(
-    url: str, form: Form, sketches: Sequence[Sketch], end: float, most: int, pause: float, tally: Tally, seed: int
+    url: str, pad: int, sketches: Sequence[Sketch], end: float, most: int, pause: float, tally: Tally, seed: int
 ) -> None:
     """One visitor, who draws, waits for the answer, and draws again."""
     rng = random.Random(seed)
@@ -170,67 +152,32 @@ async def visit(
         for stroke in range(most):
             if time.monotonic() >= end:
                 return
-            await ask(client, form, sketches[stroke % len(sketches)], f"visitor{seed}", tally)
+            await ask(client, pad, sketches[stroke % len(sketches)], f"visitor{seed}", tally)
             await asyncio.sleep(pause * rng.uniform(0.5, 1.5))
 
 
-async def ask(client: httpx.AsyncClient, form: Form, sketch: Sketch, session: str, tally: Tally) -> None:
+async def ask(client: httpx.AsyncClient, pad: int, sketch: Sketch, session: str, tally: Tally) -> None:
     """One stroke, and what came of it, into the tally."""
     start = time.perf_counter()
+    question = {"drawing": sketch.drawing, "mode": "character", "alphabet": "all"}
+    body = {"data": question, "component_id": pad, "fn_name": "answer", "session_hash": session}
     try:
-        await send(client, form, sketch, session)
-        joined = await client.post("/queue/join", json=event(form, session))
+        reply = await client.post("/component_server/", json=body)
     except httpx.TransportError:
         tally.unreachable += 1
         return
-    if joined.status_code == BUSY:
-        tally.refused += 1
-        return
     try:
-        found = answer(await answered(client, session))
+        given = reply.raise_for_status().json()
+        if given.get("busy"):
+            tally.refused += 1
+            return
+        found = dict(given["guesses"])
     except (httpx.HTTPError, ValueError, LookupError) as error:
         tally.lost.append(f"{type(error).__name__}: {error}")
         return
     tally.seconds.append(time.perf_counter() - start)
     if sketch.answer is not None and not same(found, sketch.answer):
         tally.wrong.append(f"{found} instead of {sketch.answer}")
-
-
-async def send(client: httpx.AsyncClient, form: Form, sketch: Sketch, session: str) -> None:
-    """The pad's three pictures, as Gradio's script sends them: to the component, and once more as files."""
-    fields = {"component_id": str(form.pad), "fn_name": "accept_blobs", "session_hash": session, "id": session}
-    files = {name: (f"{name}.png", png, "image/png") for name, png in sketch.parts.items()}
-    indices = {"background": "null", "layer": "0", "composite": "null"}
-    blobs = [
-        client.post("/component_server/", data=fields | {"type": name, "index": indices[name]}, files={"file": file})
-        for name, file in files.items()
-    ]
-    await asyncio.gather(*blobs)
-    await asyncio.gather(*(client.post("/upload", files={"files": file}) for file in files.values()))
-
-
-def event(form: Form, session: str) -> dict[str, Any]:
-    """The body of a request for an answer."""
-    data = [{"id": session}, *form.others]
-    return {"data": data, "fn_index": form.fn_index, "trigger_id": form.pad, "session_hash": session}
-
-
-async def answered(client: httpx.AsyncClient, session: str) -> dict[str, Any]:
-    """The output of the visitor's event. Raises LookupError if the stream ends without, ValueError for an error."""
-    async with client.stream("GET", "/queue/data", params={"session_hash": session}) as stream:
-        async for text in stream.aiter_lines():
-            message = json.loads(text.removeprefix("data: ")) if text else {}
-            if message.get("msg") == "process_completed":
-                if not message["success"]:
-                    raise ValueError(message["output"])
-                output: dict[str, Any] = message["output"]
-                return output
-    raise LookupError("the stream ended")
-
-
-def answer(output: dict[str, Any]) -> dict[str, float]:
-    """The labels in an event's output, best first, and their probabilities."""
-    return {one["label"]: one["confidence"] for one in output["data"][0].get("confidences") or []}
 
 
 def same(found: dict[str, float], expected: dict[str, float]) -> bool:

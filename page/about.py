@@ -9,17 +9,17 @@ from huggingface_hub import constants
 
 from hwr import Recognizer
 from hwr.model import store
+from page.words import WORDS, say
 
 SECTIONS = ("How well it reads", "Whose hands are in the data, and what is not known", "Training data and licences")
 CARD = "README.md"
 
 
-def line(recognizer: Recognizer) -> str:
-    """One line of Markdown: which model answers, and from where."""
-    config = recognizer.config
-    classes = f"{config.architecture}, {len(recognizer.labels())} classes"
-    note = f"**{escaped(recognizer.stale)}**\n\n" if recognizer.stale else ""
-    return f"{note}Model: `{recognizer.source}`, {classes}, sha256 `{config.sha256[:8]}`"
+def lines(recognizer: Recognizer) -> dict[str, str]:
+    """One line of text in each language: which model answers, and from where."""
+    config, note = recognizer.config, f"{recognizer.stale} " * bool(recognizer.stale)
+    known = {"name": recognizer.source, "architecture": config.architecture, "version": config.sha256[:8]}
+    return {language: note + say("model", language, count=len(recognizer.labels()), **known) for language in WORDS}
 
 
 def card(recognizer: Recognizer) -> str:
@@ -47,8 +47,3 @@ def sections(card: str) -> dict[str, str]:
     """The text under each heading of the second level."""
     parts = re.split(r"^## (.+)$", card, flags=re.MULTILINE)
     return {title.strip(): text.strip() for title, text in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-!|~" else c for c in text)

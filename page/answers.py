@@ -1,57 +1,65 @@
-"""What the page answers to a drawing, a photo and a program, and what a visitor can teach it."""
+"""What the page answers to a drawing and a photo, and what a visitor can teach it, as JSON for its script."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import threading
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import gradio as gr
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, cast
 
 from hwr import Recognizer, UserError, personal
 from hwr.config import Alphabet
 from hwr.ink.picture import Gray
-from hwr.ink.preprocess import fit, to_ink
-from hwr.reading.result import Reading
+from hwr.ink.preprocess import to_ink
+from hwr.reading.result import Character, Reading, Word
 from hwr.recognizer import Answer
 from page import drawing
 from page.feedback import Feedback
-from page.received import cropped, painted
+from page.received import Question, photo_of
 from page.words import say
 
 TOP = 5  # answers shown
-NO_ANSWER = Answer({}, False)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What was drawn last: the ink, uint8 (H, W), the network's view of it, (S, S), and what they were read as."""
-
-    ink: Gray | None = None
-    seen: Gray | None = None
-    answer: Answer = NO_ANSWER
-    reading: Reading | None = None  # of several characters
-
-
-class Lesson(NamedTuple):
-    """One taught character: its ink, the network's view of it, what it is, and what it was taken for."""
-
-    ink: Gray
-    seen: Gray
-    label: str
-    predicted: str
+SURE = 0.5  # probability of words from which on a text is shown as read, and not as a guess
+VISIT = 3600  # seconds for which a page that is left open remembers what it was taught
+VISITORS = 1000  # who taught something: who did so longest ago is forgotten first
 
 
 @dataclass(frozen=True)
 class Pupil:
-    """What one visitor taught, and the recogniser that learnt it. Both end with the visit."""
+    """What one visitor taught, and the recogniser that learned it. Both end with the visit."""
 
     samples: tuple[personal.Sample, ...] = ()
     recognizer: Recognizer | None = None
+
+
+class Pupils:
+    """What visitors taught, each by the key of a session, for as long as a visit lasts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pupils: OrderedDict[str, tuple[float, Pupil]] = OrderedDict()
+
+    def __getitem__(self, session: str) -> Pupil:
+        with self._lock:
+            _, pupil = self._pupils.get(session, (0.0, Pupil()))
+            if pupil.samples:
+                self._keep(session, pupil)
+            return pupil
+
+    def __setitem__(self, session: str, pupil: Pupil) -> None:
+        with self._lock:
+            self._keep(session, pupil)
+            if not pupil.samples:
+                del self._pupils[session]
+
+    def _keep(self, session: str, pupil: Pupil) -> None:
+        now = time.monotonic()
+        self._pupils[session] = now, pupil
+        self._pupils.move_to_end(session)
+        while len(self._pupils) > VISITORS or next(iter(self._pupils.values()))[0] < now - VISIT:
+            self._pupils.popitem(last=False)
 
 
 class Answers:
@@ -59,94 +67,138 @@ class Answers:
 
     def __init__(self, recognizer: Recognizer, feedback: Feedback | None = None) -> None:
         self.recognizer, self.feedback = recognizer, feedback
+        self.pupils = Pupils()
+        self.reads = _has_reader(recognizer)  # words and lines, not only characters
 
-    def drawn(self, picture: Any) -> Drawing:
-        """A picture, not yet answered. Raises UserError for what is no picture."""
-        ink, config = to_ink(picture), self.recognizer.config
-        seen = fit(ink, config, is_ink=True) if config.ink and ink is not None else self.recognizer.see(picture)
-        return Drawing(cropped(ink), seen)
+    def answer(self, asked: Any, session: str) -> dict[str, Any]:
+        """What a drawing is read as: see `character` and `writing`. Raises UserError for what is no drawing."""
+        question = Question.of(asked)
+        recognizer = self.pupils[session].recognizer or self.recognizer
+        return (self.writing if question.mode == "writing" else self.character)(question, recognizer)
 
-    def again(self, drawn: Drawing, alphabet: Alphabet, pupil: Pupil) -> Drawing:
-        """One character if it looks like one; several, if they can be told apart; or else what it may be."""
-        recognizer = pupil.recognizer or self.recognizer
-        answer = recognizer.answer(drawn.seen, TOP, alphabet)
-        reading = None
-        if drawn.ink is not None and not answer.confident:
-            reading = believable(recognizer.read(painted(drawn.ink), alphabet, TOP))
-        return Drawing(drawn.ink, drawn.seen, answer, reading)
+    def character(self, question: Question, recognizer: Recognizer) -> dict[str, Any]:
+        """A drawing as one character: its state, ``empty``, ``sure`` or ``unsure``, and its likeliest answers.
 
-    def saliency(self, drawn: Drawing, alphabet: Alphabet, pupil: Pupil) -> NDArray[np.float32] | None:
-        """Which ink the answer to one character hangs on, float32 (S, S); None where there is no such answer."""
-        if drawn.seen is None or drawn.reading is not None:
-            return None
-        best = next(iter(drawn.answer.probabilities))
-        return (pupil.recognizer or self.recognizer).saliency(drawn.seen, best, alphabet)
+        What is rejected stays unsure, but may be said to look like several characters.
+        """
+        seen = recognizer.see(question.drawing)
+        answer = recognizer.answer(seen, TOP, question.alphabet)
+        found = one(answer)
+        if question.look:
+            found["seen"] = self._seen(seen, answer, question, recognizer)
+        if question.final and found["state"] == "unsure" and self.reads:
+            reading = recognizer.read(question.drawing, question.alphabet, TOP)
+            if len(reading.characters) > 1 and is_sure(reading):
+                found["hint"] = reading.text
+        return found
 
-    def to_photo(self, path: Path, alphabet: Alphabet, pupil: Pupil) -> Reading:
+    def writing(self, question: Question, recognizer: Recognizer) -> dict[str, Any]:
+        """A drawing as writing; as one character where it looks like one, and the reader finds no more in it."""
+        reading = recognizer.read(question.drawing, question.alphabet, TOP)
+        if len(reading.characters) <= 1:
+            answer = recognizer.answer(recognizer.see(question.drawing), TOP, question.alphabet)
+            if answer.confident or not answer.probabilities:
+                return one(answer)
+        return several(reading)
+
+    def _seen(self, seen: Any, answer: Answer, question: Question, recognizer: Recognizer) -> str:
+        """The picture that the network sees, and, where that is asked, which of its ink decided the answer."""
+        if seen is None:
+            return ""
+        if question.look == "view":
+            return drawing.embedded(seen)
+        best = next(iter(answer.probabilities))
+        return drawing.embedded(drawing.glowing(seen, recognizer.saliency(seen, best, question.alphabet)))
+
+    def photo(self, sent: Any) -> dict[str, Any]:
         """Everything that is written in a photo. Raises UserError for what is no picture."""
-        return (pupil.recognizer or self.recognizer).read(path, alphabet, TOP)
+        picture, asked = photo_of(sent)
+        return several(self.recognizer.read(picture, cast(Alphabet, str(asked.get("alphabet"))), TOP))
 
-    def teach(self, lessons: Sequence[Lesson], pupil: Pupil) -> Pupil:
-        """The pupil after some more lessons. Raises UserError for what cannot be a label."""
-        samples = (*pupil.samples, *((one.seen, one.label) for one in lessons))
-        return Pupil(samples, personal.adapted(self.recognizer, samples))
+    def teach(self, asked: Any, session: str) -> dict[str, Any]:
+        """Learn what a drawing is, for one visitor, and keep it for later models where the visitor says so.
 
-    def keep(self, lessons: Sequence[Lesson], visitor: str) -> None:
-        """Keep lessons for later models, where the page does so. Raises UserError above its limits."""
-        if self.feedback is None:
-            return
-        for one in lessons:
-            self.feedback.keep(one.ink, one.label, one.predicted, self.recognizer.config.sha256, visitor)
+        Raises UserError where nothing is drawn or said, and for what cannot be a label.
+        """
+        question = Question.of(asked)
+        ink = to_ink(question.drawing)
+        if ink is None:
+            raise UserError(say("nothing_drawn", question.language))
+        if not question.text:
+            raise UserError(say("no_label", question.language))
+        if question.mode == "writing":
+            return self._keep_line(ink, question, session)
+        pupil = self.pupils[session]
+        seen = (pupil.recognizer or self.recognizer).see(question.drawing)
+        if seen is None:
+            raise UserError(say("nothing_drawn", question.language))
+        answer = (pupil.recognizer or self.recognizer).answer(seen, 1, question.alphabet)
+        samples = (*pupil.samples, (seen, question.text))
+        taught = Pupil(samples, personal.adapted(self.recognizer, samples))
+        if question.keep and self.feedback is not None:
+            predicted = next(iter(answer.probabilities))
+            self.feedback.keep(ink, question.text, predicted, self.recognizer.config.sha256, session)
+        self.pupils[session] = taught
+        return {"taught": len(samples)}
+
+    def _keep_line(self, ink: Gray, question: Question, session: str) -> dict[str, Any]:
+        """Keep a line of writing and its text for later models. Raises UserError for several lines."""
+        if self.feedback is None or not question.keep:
+            raise UserError(say("not_kept", question.language))
+        predicted = self.recognizer.read(question.drawing, question.alphabet, 1).text
+        if "\n" in predicted:
+            raise UserError(say("one_line", question.language))
+        self.feedback.keep_line(ink, question.text, predicted, self.recognizer.config.sha256, session)
+        return {"kept_line": True, "taught": len(self.pupils[session].samples)}
+
+    def forget(self, session: str) -> dict[str, Any]:
+        """Forget what one visitor taught."""
+        self.pupils[session] = Pupil()
+        return {"taught": 0}
 
 
-def believable(reading: Reading) -> Reading | None:
-    """A reading of several characters, most of which look like some; None for a scribble, and for one character."""
-    sure = sum(one.confident for one in reading.characters)
-    return reading if len(reading.characters) > 1 and 2 * sure >= len(reading.characters) else None
+def _has_reader(recognizer: Recognizer) -> bool:
+    """Whether a model reads lines; it is loaded now, so that no visitor waits for it."""
+    try:
+        return recognizer.reader is not None
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return False
 
 
-def verdict(drawn: Drawing, request: gr.Request | None) -> str:
-    """One sentence about how far to trust an answer."""
-    if not drawn.answer.probabilities:
-        return say("blank", request)
-    return "" if drawn.answer.confident or drawn.reading is not None else say("unsure", request)
+def one(answer: Answer) -> dict[str, Any]:
+    """The answer to one character as JSON."""
+    state = "empty" if not answer.probabilities else "sure" if answer.confident else "unsure"
+    return {"state": state, "kind": "character", "guesses": list(answer.probabilities.items())}
 
 
-def spoken(drawn: Drawing, request: gr.Request | None) -> str:
-    """An answer as one sentence of HTML, for screen readers."""
-    if drawn.reading is not None:
-        return say("read", request, text=escape(drawn.reading.text))
-    if not drawn.answer.probabilities:
-        return ""
-    label, share = next(iter(drawn.answer.probabilities.items()))
-    return say("said", request, label=escape(label), percent=f"{share:.0%}")
+def is_sure(reading: Reading) -> bool:
+    """Whether the words of a reading are likely to be right, on the average of their characters."""
+    characters = sum(len(word.text) for word in reading.words)
+    return sum(len(word.text) * word.confidence for word in reading.words) >= SURE * characters > 0
 
 
-def several(drawn: Drawing) -> str:
-    """Several characters as HTML, nothing if there is one."""
-    if drawn.reading is None or drawn.ink is None:
-        return ""
-    return drawing.several(drawing.of_ink(drawn.ink), drawn.reading)
+def several(reading: Reading) -> dict[str, Any]:
+    """A reading as JSON: its state, ``sure``, ``unsure`` or ``nothing``, its text, and its words in reading order."""
+    state = "nothing" if not reading.words else "sure" if is_sure(reading) else "unsure"
+    words = [_word(word, line, reading.size) for line, found in enumerate(reading.lines) for word in found.words]
+    return {"state": state, "kind": "writing", "text": reading.text, "words": words}
 
 
-def lessons(said: str, drawn: Drawing, request: gr.Request | None) -> list[Lesson]:
-    """What a visitor says that a drawing is, character by character if it was read as several.
+def _word(word: Word, line: int, size: tuple[int, int]) -> dict[str, Any]:
+    """A word, its box as shares of the picture."""
+    return {
+        "line": line,
+        "text": word.text,
+        "box": [round(side / whole, 4) for side, whole in zip(word.box, (*size, *size), strict=True)],
+        "confident": word.confident,
+        "guesses": list(word.probabilities.items()),
+        "characters": [_character(one) for one in word.characters],
+    }
 
-    Raises UserError where nothing is drawn or said, and for another number of characters than was found.
-    """
-    label = said.strip()
-    if drawn.seen is None or drawn.ink is None:
-        raise UserError(say("nothing_drawn", request))
-    if not label:
-        raise UserError(say("no_label", request))
-    if drawn.reading is None:
-        return [Lesson(drawn.ink, drawn.seen, label, next(iter(drawn.answer.probabilities)))]
-    labels, found = "".join(label.split()), drawn.reading.characters
-    if len(labels) != len(found):
-        raise UserError(say("count", request, found=len(found), typed=len(labels)))
-    return [
-        Lesson(one.seen, one.seen, name, next(iter(one.probabilities))) for one, name in zip(found, labels, strict=True)
-    ]
+
+def _character(one: Character) -> dict[str, Any]:
+    return {"text": one.text, "guesses": list(one.probabilities.items()), "confident": one.confident}
 
 
 def as_json(reading: Reading) -> dict[str, Any]:

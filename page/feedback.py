@@ -13,6 +13,7 @@ import secrets
 import sys
 import threading
 import time
+import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
@@ -31,7 +32,9 @@ from hwr.hub.uploads import EVERY, Uploads
 from hwr.ink.picture import Gray, shrink
 from page.quota import Limits
 
-LONGEST_SIDE = 512  # pixels of a kept drawing
+LINES = "lines"  # the folder of writing, where every picture has a text beside it
+LONGEST_TEXT = 200  # characters of a line of writing
+LONGEST_SIDE, LONGEST_LINE = 512, 1024  # pixels of a kept drawing, and of a kept line
 MARGIN = 8  # pixels of paper around it
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CACHE = Path("~/.cache/hwr/feedback")  # where drawings wait for the Hub if no folder is given
@@ -40,8 +43,9 @@ CACHE = Path("~/.cache/hwr/feedback")  # where drawings wait for the Hub if no f
 class Feedback:
     """Keeps drawings and their labels, from any number of threads.
 
-    ``folder`` holds a folder for each class, as `train.py --data` reads them, and a samples-*.jsonl of each process
-    with a line for each picture: file, label, predicted, revision, time.
+    ``folder`` holds a folder for each class, as `train.py --data` reads them; LINES with writing and its text, each
+    name.png beside name.txt, as `train.py --task lines --data` reads them; and a samples-*.jsonl of each process with a
+    line for each picture: file, label, predicted, revision, time.
     """
 
     def __init__(self, folder: Path, repo: str | None = None) -> None:
@@ -81,15 +85,28 @@ class Feedback:
         ``visitor`` is any key of a session: it counts towards the limits, and is not kept. Raises UserError, and keeps
         nothing, for what is no ink or no label, above the limits, and where there is no room.
         """
-        name, drawing, when = naming.checked(label), cropped(ink), datetime.now(UTC)
-        file = f"{naming.folder_of(name)}/{when:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.png"
-        row = {"file": file, "label": name, "predicted": predicted, "revision": revision}
+        name = naming.checked(label)
+        self._keep(naming.folder_of(name), cropped(ink), name, predicted, revision, visitor)
+
+    def keep_line(self, ink: Gray, text: str, predicted: str, revision: str, visitor: str) -> None:
+        """Keep writing on one line, uint8 (H, W), and its text, as ``keep`` does with a character."""
+        said = " ".join(unicodedata.normalize("NFC", text).split())
+        if not said or len(said) > LONGEST_TEXT or not said.isprintable():
+            raise UserError(f"{said[:20]!r} cannot be a text: expected 1 to {LONGEST_TEXT} printable characters")
+        self._keep(LINES, cropped(ink, LONGEST_LINE), said, predicted, revision, visitor, is_line=True)
+
+    def _keep(
+        self, folder: str, drawing: Gray, label: str, predicted: str, revision: str, visitor: str, is_line: bool = False
+    ) -> None:
+        when = datetime.now(UTC)
+        file = f"{folder}/{when:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.png"
+        row = {"file": file, "label": label, "predicted": predicted, "revision": revision}
         line = json.dumps(row | {"time": when.isoformat(timespec="seconds")}) + "\n"
         content, now = encoded(drawing, title=file), time.monotonic()
         with self._lock:
             self._limits.require(visitor, len(content), now)
             try:
-                self._write(file, content, line)
+                self._write(file, content, line, label if is_line else "")
             except OSError as error:
                 print(f"feedback cannot be kept in {self.folder}: {error}", file=sys.stderr)
                 reason = "there is no room left" if error.errno in FULL else "its folder cannot be written"
@@ -101,15 +118,18 @@ class Feedback:
         if self._uploads is not None:
             self._uploads.finish()
 
-    def _write(self, file: str, content: bytes, line: str) -> None:
-        """The picture, then its line; neither if one fails."""
+    def _write(self, file: str, content: bytes, line: str, text: str) -> None:
+        """The text of a line of writing, the picture, then its row; none of them if one fails."""
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        if text:
+            write_atomically(path.with_suffix(".txt"), text.encode())
         try:
+            write_atomically(path, content)
             append(self._rows, line)
         except OSError:
-            path.unlink()
+            for written in (path, path.with_suffix(".txt")):
+                written.unlink(missing_ok=True)
             raise
 
     def _connect(self) -> None:
@@ -131,14 +151,14 @@ class Feedback:
             print(f"{error}: feedback stays in {self.folder}", file=sys.stderr)
 
 
-def cropped(ink: Gray) -> Gray:
+def cropped(ink: Gray, longest: int = LONGEST_SIDE) -> Gray:
     """Ink without the paper around it but a margin, no larger than it need be. Raises UserError for none."""
     if ink.dtype != np.uint8 or ink.ndim != 2:
         raise UserError(f"ink is {ink.dtype} {ink.shape}: expected uint8 (H, W)")
     x, y, width, height = cv2.boundingRect(ink)
     if not width:
         raise UserError("nothing is drawn: there is nothing to keep")
-    return np.pad(shrink(ink[y : y + height, x : x + width], LONGEST_SIDE - 2 * MARGIN), MARGIN)
+    return np.pad(shrink(ink[y : y + height, x : x + width], longest - 2 * MARGIN), MARGIN)
 
 
 def encoded(ink: Gray, title: str) -> bytes:

@@ -7,29 +7,21 @@ import sys
 import time
 from contextlib import suppress
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from gradio.block_function import BlockFunction
-from gradio.components.base import server
-from gradio.components.image_editor import AcceptBlobs, EditorDataBlobs
 from gradio.state_holder import SessionState
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hwr import UserError
-from hwr.ink.picture import opened
+from page.calls import Calls
 
-MOST_JSON = 2**20  # bytes: what the page sends is a thousandth of it
+MOST_JSON = 2**20  # bytes: a drawing takes a hundredth of it
 ENVELOPE = 2**16  # bytes around a file that is uploaded
 LOOKS = 10  # for what is left of uploads, in the time after which it is deleted
-MOST_LAYERS = 4  # of a drawing: the page's have one
-MOST_DRAWN = 2**22  # pixels of a drawing, and bytes of its file: a pad of 280 x 280 points on any screen
-MOST_KEPT = 2**26  # bytes of drawings that wait for their answer: the oldest go first
 
 
 class TooLargeError(Exception):
@@ -71,8 +63,7 @@ class Guard:
         await JSONResponse({"detail": said}, status, {"Connection": "close"})(scope, receive, send)
 
     def _most_of_form(self) -> int:
-        """Bytes that an upload may have; what is left of others is looked after by the way, but not for every one: each
-        stroke is six, and visitors' files lie there too."""
+        """Bytes that an upload may have; what is left of others is looked after by the way, but not for every one."""
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + self.seconds / LOOKS
@@ -148,7 +139,12 @@ def forget(folder: Path, seconds: float) -> None:
 
 
 class Page(gr.Blocks):
-    """Blocks that tell a call with inputs of other kinds, or too few, where they are listed, not how Gradio fails."""
+    """Blocks that tell a call with inputs of other kinds, or too few, where they are listed, not how Gradio fails.
+
+    ``calls`` are what the page's script asks beside Gradio's queue.
+    """
+
+    calls: Calls
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
@@ -161,33 +157,3 @@ class Page(gr.Blocks):
             if "\n" not in str(error):  # longer ones list objects of the page
                 said += f" ({escape(str(error), quote=False)})"
             raise gr.Error(said, print_exception=False) from None
-
-
-def bound(pad: gr.Sketchpad) -> None:
-    """Let a pad take only such drawings as it makes itself, and keep only so many that nobody asks about."""
-    accept, kept = pad.accept_blobs, pad.blob_storage
-
-    def accept_blobs(data: AcceptBlobs) -> Any:
-        try:
-            _require_drawing(data)
-            accept(data)
-        except (LookupError, TypeError, ValueError) as error:  # UserError is one
-            said = str(error) if isinstance(error, UserError) else "this is no drawing of the page"
-            raise HTTPException(400, said) from None
-        while sum(map(_size, list(kept.values()))) > MOST_KEPT:
-            kept.pop(next(iter(kept)), None)
-
-    pad.accept_blobs = server(accept_blobs)
-
-
-def _require_drawing(data: AcceptBlobs) -> None:
-    content, index = data.files[0][1], str(data.data.get("index") or 0)
-    if len(content) > MOST_DRAWN or (index != "null" and not 0 <= int(index) < MOST_LAYERS):
-        raise UserError("this is no drawing of the page: it is too large")
-    with opened(BytesIO(content), "the drawing") as image:
-        if image.width * image.height > MOST_DRAWN:
-            raise UserError("this is no drawing of the page: it has too many pixels")
-
-
-def _size(drawing: EditorDataBlobs) -> int:
-    return sum(len(part or b"") for part in (drawing.background, drawing.composite, *drawing.layers))

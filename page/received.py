@@ -1,46 +1,80 @@
-"""What comes in: drawings of browsers and programs, and files, which go on as paths."""
+"""What comes in: questions of the page's script and files of programs, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, cast, get_args
 
-import cv2
 import gradio as gr
-import numpy as np
-from gradio.components.image_editor import EditorData, EditorDataBlobs
 from gradio_client.utils import is_file_obj_with_meta
-from numpy.typing import NDArray
 from PIL import Image
 
 from hwr import UserError
-from hwr.ink.picture import Gray, opened
+from hwr.config import Alphabet
+from hwr.ink.picture import opened
+from page.words import WORDS
 
-MARGIN = 16  # pixels of paper kept around ink, so that none of it seems to be the rim of a sheet
+Mode = Literal["character", "writing"]
+Look = Literal["", "view", "why"]
 
 
-def sketch_of(pad: gr.Sketchpad, sketch: dict[str, Any] | None) -> Any:
-    """What the browser drew, or the files that a client of the API sent.
+class Question(NamedTuple):
+    """What the page's script asks about a drawing.
 
-    A drawing goes on undecoded, since most of it is never looked at, and can be fetched once. Files go on as paths:
-    Gradio would refuse huge and damaged ones with a stack trace, the recognizer does so with a sentence.
+    ``final`` says that the pen is up; ``look`` asks for the picture that the network sees, or for why it answers so;
+    ``text`` is what the visitor says that it is, to be kept for later models if ``keep``.
     """
-    data = EditorData(**(sketch or {}))
-    if data.id is not None:
-        drawn = pad.blob_storage.pop(data.id, None) or EditorDataBlobs(background=None, layers=[], composite=None)
-        parts = {"background": _undecoded(drawn.background), "composite": _undecoded(drawn.composite)}
-        return parts | {"layers": [_undecoded(layer) for layer in drawn.layers]}
-    files = {"background": data.background, "composite": data.composite}
-    paths: dict[str, Any] = {name: file and file.path for name, file in files.items()}
-    return paths | {"layers": [layer.path for layer in data.layers]}
+
+    drawing: Mapping[str, Any]
+    mode: Mode
+    alphabet: Alphabet
+    language: str
+    final: bool
+    look: Look
+    text: str
+    keep: bool
+
+    @classmethod
+    def of(cls, asked: Any) -> Question:
+        """A question from JSON. Raises UserError for anything else."""
+        if not isinstance(asked, Mapping):
+            raise UserError("the page was asked something that its own script does not ask")
+        drawing = asked.get("drawing")
+        return cls(
+            drawing if isinstance(drawing, Mapping) and "strokes" in drawing else {"strokes": None},
+            _one_of(Mode, asked.get("mode")),
+            cast(Alphabet, str(asked.get("alphabet"))),
+            language_of(asked),
+            asked.get("final") is True,
+            _one_of(Look, asked.get("look")),
+            str(asked.get("text") or "").strip(),
+            asked.get("keep") is True,
+        )
 
 
-def _undecoded(drawn: bytes | None) -> Image.Image | None:
-    return None if drawn is None else opened(BytesIO(drawn), "the drawing")
+def _one_of(kind: Any, value: Any) -> Any:
+    """The value if it is one of a Literal, or else the Literal's first."""
+    known = get_args(kind)
+    return value if value in known else known[0]
+
+
+def language_of(asked: Any) -> str:
+    """The language that the page speaks to a visitor: English where nothing else is known."""
+    language = asked.get("language") if isinstance(asked, Mapping) else None
+    return language if isinstance(language, str) and language in WORDS else "en"
+
+
+def photo_of(sent: Any) -> tuple[Image.Image, Mapping[str, Any]]:
+    """A photo that was sent as bytes, not decoded yet, and what was asked of it. Raises UserError for no such."""
+    try:
+        ((_, content),), asked = sent.files, sent.data
+    except (AttributeError, TypeError, ValueError):
+        raise UserError("the page was asked something that its own script does not ask") from None
+    return opened(BytesIO(content), Path(str(asked.get("name") or "the photo")).name[:80]), asked
 
 
 def path_of(file: Any) -> Path:
@@ -50,9 +84,25 @@ def path_of(file: Any) -> Path:
     return Path(file["path"])
 
 
+def sketch_of(sketch: Any) -> Any:
+    """What a program asks about one character: a file, strokes, or the value of a Gradio Sketchpad, its files as paths.
+
+    Raises UserError for anything else.
+    """
+    if sketch is None or (isinstance(sketch, Mapping) and "strokes" in sketch):
+        return sketch
+    if isinstance(sketch, Mapping) and not {"background", "layers", "composite"}.isdisjoint(sketch):
+        layers = sketch.get("layers") or []
+        if not isinstance(layers, list):
+            raise UserError("the layers of a sketch are a list of picture files")
+        parts = {name: sketch.get(name) and path_of(sketch[name]) for name in ("background", "composite")}
+        return parts | {"layers": [path_of(layer) for layer in layers]}
+    return path_of(sketch)
+
+
 @contextmanager
 def refusals(*files: Any) -> Iterator[None]:
-    """A visitor's mistake as a message in the page, without the server's folders that ``files`` were uploaded to."""
+    """A program's mistake as an error of Gradio, without the server's folders that ``files`` were uploaded to."""
     try:
         yield
     except UserError as error:
@@ -62,20 +112,9 @@ def refusals(*files: Any) -> Iterator[None]:
         raise gr.Error(escape(message, quote=False), print_exception=False) from None
 
 
-def files_of(sketch: dict[str, Any] | None) -> list[Any]:
+def files_of(sketch: Any) -> list[Any]:
     """The files that a sketch from a program is made of."""
-    value = sketch or {}
-    return [value.get("background"), value.get("composite"), *(value.get("layers") or [])]
-
-
-def cropped(ink: Gray | None) -> Gray | None:
-    """Ink with a little paper around it: a visitor's last drawing is kept while the page is open, so it is small."""
-    if ink is None:
-        return None
-    left, top, width, height = cv2.boundingRect(ink)
-    return np.pad(ink[top : top + height, left : left + width], MARGIN)
-
-
-def painted(ink: Gray) -> NDArray[np.uint8]:
-    """Ink as paint on nothing, uint8 (H, W, 4), which a recogniser takes as it is."""
-    return np.dstack([np.zeros((*ink.shape, 3), np.uint8), ink])
+    if not isinstance(sketch, Mapping) or is_file_obj_with_meta(sketch):
+        return [sketch]
+    layers = sketch.get("layers")
+    return [sketch.get("background"), sketch.get("composite"), *(layers if isinstance(layers, list) else [])]

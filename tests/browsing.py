@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright, expect
 
-PATIENCE = 60_000  # milliseconds: WebGL without a graphics card, on cores that do other things too
+PATIENCE = 60_000  # milliseconds: on cores that do other things too
 CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 Point = tuple[float, float]
@@ -23,6 +24,12 @@ TWO: list[Stroke] = [[*TOP_OF_TWO, (0.7, 0.45), (0.5, 0.66), (0.15, 0.97), (0.5,
 SEVEN: list[Stroke] = [[(0.15, 0.03), (0.85, 0.03), (0.6, 0.45), (0.4, 0.98)]]
 A: list[Stroke] = [[(0.1, 1.0), (0.48, 0.0), (0.52, 0.0), (0.9, 1.0)], [(0.27, 0.62), (0.73, 0.62)]]
 
+SMILEY: list[Stroke] = [
+    [(0.5 + 0.5 * math.cos(0.3 * i), 0.5 + 0.5 * math.sin(0.3 * i)) for i in range(22)],
+    [(0.35, 0.35), (0.36, 0.37)],
+    [(0.65, 0.35), (0.66, 0.37)],
+    [(0.5 + 0.3 * math.cos(0.3 * i), 0.5 + 0.3 * math.sin(0.3 * i)) for i in range(1, 10)],
+]
 LETTERS: dict[str, list[Stroke]] = {
     "2": TWO,
     "7": SEVEN,
@@ -92,17 +99,40 @@ def executable(playwright: Playwright) -> str | None:
 
 
 def opened(context: BrowserContext, url: str) -> Page:
-    """The page, ready to be drawn on without choosing a tool first."""
+    """The page, ready to be drawn on."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(url)
-    page.wait_for_selector("#pad .toolbar-wrap button.highlight")
+    page.wait_for_selector("#pad-character canvas")
     return page
+
+
+RESET = """() => {
+  document.querySelectorAll("#ways [role=tab]")[0].click();
+  for (const chosen of document.querySelectorAll(".hwr-choice input[value=all]:not(:checked)")) chosen.click();
+  for (const tool of document.querySelectorAll(".hwr-pen, .hwr-clear, .hwr-link:not([hidden])")) tool.click();
+}"""
+
+
+def reset(page: Page) -> None:
+    """Empty pads, the first tab, and nothing chosen or taught."""
+    page.unroute_all()
+    page.wait_for_selector("#pad-character .hwr-verdict > *", state="attached")
+    page.evaluate(RESET)
+    panel(page, "empty")
+
+
+def tab(page: Page, name: str) -> None:
+    """Go to one of the three ways: One character, Writing, Photo."""
+    page.get_by_role("tab", name=name).click()
+    page.wait_for_selector(
+        {"Photo": "#photo .hwr-drop", "Writing": "#pad-writing canvas"}.get(name, "#pad-character canvas")
+    )
 
 
 def on_the_paper(page: Page, stroke: Stroke, side: float = 190, middle: Point = (0, 0)) -> list[Point]:
     """Corners in pixels of the page, in a square whose middle is so far from the middle of the pad."""
-    box = page.locator("#pad canvas").first.bounding_box()
+    box = page.locator(".hwr-canvas:visible").bounding_box()
     assert box is not None
     left = box["x"] + (box["width"] - side) / 2 + middle[0]
     top = box["y"] + (box["height"] - side) / 2 + middle[1]
@@ -119,29 +149,6 @@ def draw(page: Page, strokes: Sequence[Stroke], side: float = 190, middle: Point
         page.mouse.up()
 
 
-def labels(page: Page) -> list[tuple[str, str]]:
-    """What the page answers, best first, each with its percentage; [] for none."""
-    rows = page.locator("#answer [data-testid$='confidence-set']").all_inner_texts()
-    return [(words[0], words[-1]) for words in map(str.split, rows) if words]
-
-
-def wait_until(page: Page, condition: Callable[[list[tuple[str, str]]], bool]) -> list[tuple[str, str]]:
-    """The labels, once they are as expected; after PATIENCE as they are, for the assertion to judge."""
-    end = time.monotonic() + PATIENCE / 1000
-    while not condition(found := labels(page)) and time.monotonic() < end:
-        page.wait_for_timeout(100)
-    return found
-
-
-def first(page: Page, expected: str) -> str:
-    found = wait_until(page, lambda found: bool(found) and found[0][0] == expected)
-    return found[0][0] if found else ""
-
-
-def choose(page: Page, alphabet: str) -> None:
-    page.get_by_role("radio", name=alphabet).check()
-
-
 def write(page: Page, *lines: str, side: float = 90) -> None:
     """Characters of LETTERS in lines, each line from left to right."""
     for row, line in enumerate(lines):
@@ -150,9 +157,36 @@ def write(page: Page, *lines: str, side: float = 90) -> None:
             draw(page, LETTERS[letter], side, middle)
 
 
-def text(page: Page, expected: str) -> str:
-    """What several characters were read as, once it is as expected."""
-    end = time.monotonic() + PATIENCE / 1000
-    while (found := page.locator("#several .text").all_inner_texts()) != [expected] and time.monotonic() < end:
-        page.wait_for_timeout(100)
-    return "".join(found)
+def panel(page: Page, state: str = "") -> Locator:
+    """The answer that is in view, once it is in that state: sure, unsure, nothing, empty, example, refused or error."""
+    found = page.locator(f".hwr-answer{f'[data-state={state}]' * bool(state)}:visible")
+    found.wait_for()
+    return found
+
+
+def best(page: Page, expected: str) -> None:
+    """Wait until one character is the sure answer."""
+    expect(panel(page).locator(".hwr-best")).to_have_text(expected, timeout=PATIENCE)
+    panel(page, "sure")
+
+
+def text(page: Page, expected: str) -> None:
+    """Wait until several characters are read so; lines are parted by spaces."""
+    expect(panel(page).locator(".hwr-text")).to_have_text(
+        re.compile(rf"^\s*{re.escape(expected)}\s*$"), timeout=PATIENCE
+    )
+
+
+def guesses(page: Page) -> list[tuple[str, str]]:
+    """The likeliest characters in view, each with its percentage."""
+    rows = [row.split(maxsplit=1) for row in panel(page).locator(".hwr-guesses li").all_inner_texts()]
+    return [(label, share) for label, share in rows]
+
+
+def choose(page: Page, alphabet: str) -> None:
+    page.locator(".hwr-choice:visible").get_by_role("radio", name=alphabet).check(force=True)
+
+
+def press(page: Page, tool: str) -> None:
+    """A tool of the pad in view: pen, eraser, undo, redo or clear."""
+    page.locator(f".hwr-{tool}:visible").click()

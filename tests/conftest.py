@@ -126,9 +126,19 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture(scope="module")
+def one_page(browser: Browser, page_url: str) -> Iterator[Page]:
+    """A page that the tests of a module share: to load one takes longer than most of them."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield browsing.opened(context, page_url)
+    context.close()
+
+
 @pytest.fixture
-def page(context: BrowserContext, page_url: str) -> Page:
-    return browsing.opened(context, page_url)
+def page(one_page: Page) -> Page:
+    """The page with empty pads and nothing chosen."""
+    browsing.reset(one_page)
+    return one_page
 
 
 @contextmanager

@@ -1,83 +1,118 @@
-"""The pictures in docs/: the page as a visitor sees it, drawn on and photographed anew.
+"""The pictures in docs/, and others to look at: the page as a visitor sees it, drawn on and photographed anew.
 
-python tests/screenshots.py
+python tests/screenshots.py              # those in docs/
+python tests/screenshots.py FOLDER       # every state, on wide, middle and narrow screens, light and dark
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
+from collections.abc import Callable
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 import browsing
-import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import photos, serving  # noqa: E402  they are beside this folder
-from hwr.ink.strokes import draw  # noqa: E402
+from benchmarks import serving  # noqa: E402  it is beside this folder
 
 DOCS = ROOT / "docs"
-WIDE, PHONE = (1280, 860), (390, 844)
-SETTLES = 1500  # milliseconds until nothing moves any more
+SIZES = {"wide": (1440, 900), "middle": (820, 1180), "phone": (390, 844)}
+SETTLES = 1000  # milliseconds until nothing moves any more
 
 
-def taken(browser: Browser, url: str, name: str, size: tuple[int, int], scheme: str, characters: str) -> None:
-    """A picture of the page with characters drawn on it; of one, with what its answer went by."""
+def empty(page: Page) -> None:
+    browsing.panel(page, "example")
+
+
+def character(page: Page) -> None:
+    browsing.draw(page, browsing.LETTERS["2"])
+    browsing.panel(page, "sure")
+
+
+def unsure(page: Page) -> None:
+    browsing.draw(page, browsing.SMILEY)
+    browsing.panel(page, "unsure")
+
+
+def example(name: str) -> Callable[[Page], None]:
+    def play(page: Page) -> None:
+        browsing.tab(page, "Writing")
+        page.get_by_role("group", name="Examples").get_by_role("button", name=name).click()
+        page.wait_for_timeout(3 * SETTLES)
+
+    return play
+
+
+def photo(page: Page) -> None:
+    browsing.tab(page, "Photo")
+    page.get_by_role("button", name="A note").click()
+    page.wait_for_selector(".hwr-box")
+
+
+def refused(page: Page) -> None:
+    browsing.tab(page, "Photo")
+    blank = BytesIO()
+    Image.new("RGB", (800, 500), "#d8d4cc").save(blank, "PNG")
+    file = {"name": "blank.png", "mimeType": "image/png", "buffer": blank.getvalue()}
+    page.locator("#photo input[type=file]:not([capture])").set_input_files(file)  # type: ignore[arg-type]
+    browsing.panel(page, "nothing")
+
+
+STATES: dict[str, Callable[[Page], None]] = {
+    "empty": empty,
+    "character": character,
+    "unsure": unsure,
+    "number": example("A number"),
+    "lines": example("Two lines"),
+    "photo": photo,
+    "refused": refused,
+}
+IN_DOCS = {  # name -> state, size, scheme
+    "light": ("character", "wide", "light"),
+    "dark": ("unsure", "wide", "dark"),
+    "several": ("number", "wide", "light"),
+    "phone": ("character", "phone", "light"),
+    "phone-dark": ("number", "phone", "dark"),
+    "photo": ("photo", "wide", "light"),
+}
+
+
+def shoot(browser: Browser, url: str, path: Path, state: str, size: str, scheme: str) -> None:
+    width, height = SIZES[size]
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
+        viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
-        has_touch=size == PHONE,
+        has_touch=size != "wide",
     )
     with closing(context):
         page = browsing.opened(context, url)
-        browsing.choose(page, "digits" if characters.isdigit() else "all")
-        if len(characters) > 1:
-            browsing.write(page, characters)
-            page.wait_for_selector("#several .several")
-        else:
-            browsing.draw(page, browsing.LETTERS[characters])
-            page.wait_for_selector("#view img")
-            page.locator("#look input").check()
-        shoot(page, name)
-
-
-def photographed(browser: Browser, url: str, name: str) -> None:
-    """A picture of the page with a photo that it has read."""
-    rng = np.random.default_rng(5)
-    ink = np.hstack([draw([np.multiply(s, 240) + 30 for s in browsing.LETTERS[c]], (300, 300), 20) for c in "2067"])
-    with closing(browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})) as context:
-        page = browsing.opened(context, url)
-        browsing.choose(page, "digits")
-        page.get_by_role("tab", name="Photo").click()
-        with tempfile.TemporaryDirectory() as folder:
-            Image.fromarray(photos.photo(ink, rng)).save(Path(folder) / "photo.jpg")
-            page.locator("#photo input[type=file]").set_input_files(Path(folder) / "photo.jpg")
-            page.wait_for_selector("#found .boxed img")
-        shoot(page, name)
-
-
-def shoot(page: Page, name: str) -> None:
-    page.mouse.move(1, 1)
-    page.wait_for_timeout(SETTLES)
-    page.screenshot(path=DOCS / f"{name}.png")
-    print(DOCS / f"{name}.png")
+        STATES[state](page)
+        page.mouse.move(1, 1)
+        page.wait_for_timeout(SETTLES)
+        page.screenshot(path=path)
+        print(path, flush=True)
 
 
 def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     with serving.served("app.py") as page, sync_playwright() as playwright:
         path = browsing.executable(playwright)
         with closing(playwright.chromium.launch(executable_path=path, args=browsing.CHROMIUM)) as browser:
-            taken(browser, page.url, "light", WIDE, "light", "2")
-            taken(browser, page.url, "dark", WIDE, "dark", "7")
-            taken(browser, page.url, "several", WIDE, "light", "2026")
-            taken(browser, page.url, "phone", PHONE, "light", "2")
-            taken(browser, page.url, "phone-dark", PHONE, "dark", "7")
-            photographed(browser, page.url, "photo")
+            if folder is None:
+                for name, wanted in IN_DOCS.items():
+                    shoot(browser, page.url, DOCS / f"{name}.png", *wanted)
+                return
+            folder.mkdir(parents=True, exist_ok=True)
+            for state in STATES:
+                for size in SIZES:
+                    for scheme in ("light", "dark"):
+                        shoot(browser, page.url, folder / f"{state}-{size}-{scheme}.png", state, size, scheme)
 
 
 if __name__ == "__main__":

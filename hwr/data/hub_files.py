@@ -76,7 +76,8 @@ def select(repo: str, files: repository.Files, split: Split, under: str = "") ->
     if data:
         require_pyarrow()  # found missing before anything is fetched
     else:
-        data = [p for p in paths if p.lower().endswith(PICTURES) and (described or class_of(p, under))]
+        pictures = [p for p in paths if p.lower().endswith(PICTURES) and f"{p.rpartition('.')[0]}.txt" not in files]
+        data = [p for p in pictures if described or class_of(p, under)]  # without lines of writing beside their text
     data = _ofsplit_of(repo, data, split, under)
     _require_one_configuration(repo, data)
     if not data[0].endswith(".parquet"):

@@ -26,7 +26,8 @@ class Pictures(NamedTuple):
 
 
 def folder(path: Path, split: Split) -> Pictures:
-    """One subfolder for each class; every page of a file counts. Files that are no pictures are skipped, and named.
+    """One subfolder for each class; every page of a file counts. Files that are no pictures are skipped, and named; so
+    are, without a word, pictures of lines that have their text beside them, name.png and name.txt: those are no classes.
 
     Raises UserError if there are no pictures, or none in a class folder that holds files.
     """
@@ -36,7 +37,12 @@ def folder(path: Path, split: Split) -> Pictures:
     for below in sorted(root.iterdir()):
         if not below.is_dir() or below.name.startswith("."):
             continue
-        files = [str(file) for file in sorted(below.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+        lines = {text.with_suffix("") for text in below.rglob("*.txt") if text.with_suffix(".png").is_file()}
+        files = [
+            str(file)
+            for file in sorted(below.rglob("*"))
+            if file.is_file() and not file.name.startswith(".") and file.with_suffix("") not in lines
+        ]
         taken = [file for file in files if readable(file)]
         skipped += [file for file in files if not readable(file)]
         lost += [below.name] if files and not taken else []

@@ -27,6 +27,7 @@ WEIGHTS = (
 )  # they answer while the Hub does not
 ALONGSIDE = ("LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
 READER = tuple(f"hwr/weights/reader/{name}" for name in WEIGHTS[:3])  # where the bundled model has one
+EXAMPLES = (".png", ".jpg", ".json")  # to draw and to read
 VARIABLE = "HWR_MODEL"
 LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
 
@@ -106,7 +107,7 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
     """
     if not (root / APP).is_file():
         raise UserError(f"there is no {APP} in {root}: clone the repository of the project, and run this there")
-    examples = sorted(f"examples/{path.name}" for path in (root / "examples").glob("*.png"))
+    examples = sorted(f"examples/{path.name}" for path in (root / "examples").glob("*") if path.suffix in EXAMPLES)
     reader = [name for name in READER if (root / name).exists()]
     content = {name: _read(root, name) for name in (APP, REQUIREMENTS, *sources(root), *ALONGSIDE, *reader, *examples)}
     content[CARD] = card(root, model)

@@ -26,7 +26,9 @@ Each picture was drawn by a visitor of a page that reads handwriting, who then s
 picture names its class: a digit or a small letter as it is, all else by its Unicode code points, such as U+0041 for A.
 In `samples-*.jsonl` a line for each picture says what the page had answered, by which model, and when.
 
-To train on them: `python train.py --data hf://datasets/{repo}`
+`lines` has writing, each picture beside a .txt file of the same name that says what it reads.
+
+To train on the characters: `python train.py --data hf://datasets/{repo}`
 """
 
 

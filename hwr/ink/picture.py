@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hwr.config import UserError
-from hwr.ink import pages
+from hwr.ink import pages, strokes
 from hwr.ink.formats import FORMATS, extra, is_heif, is_pdf
 
 Gray = NDArray[np.uint8]  # (H, W)
@@ -45,7 +45,9 @@ def decode(picture: Any) -> tuple[Pixels, bool] | None:
     transparency showed what was painted. None for an empty sketchpad. Raises UserError for what is no picture, cannot
     be read, or is too large.
     """
-    return _from_editor(picture) if isinstance(picture, Mapping) else _from_picture(picture)
+    if not isinstance(picture, Mapping):
+        return _from_picture(picture)
+    return (strokes.ink(picture), True) if "strokes" in picture else _from_editor(picture)
 
 
 def _from_picture(picture: Any) -> tuple[Pixels, bool] | None:

@@ -1,9 +1,13 @@
-"""strokes.py: trajectories become what the sketchpad would have drawn."""
+"""Trajectories and pen strokes become what a sketchpad draws."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hwr.ink.strokes import THICK, THIN, draw, place, random_width, sketch
+from hwr import UserError
+from hwr.ink.preprocess import to_ink
+from hwr.ink.strokes import THICK, THIN, draw, ink, place, random_width, sketch
 
 LINE = [np.array([(20.0, 50.0), (80.0, 50.0)])]
 
@@ -50,3 +54,53 @@ def test_pens_vary_between_thin_and_thick() -> None:
 def test_the_same_seed_draws_the_same_picture() -> None:
     first, second = (sketch(LINE, np.random.default_rng(4)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def drawing(*strokes: dict[str, Any], width: float = 100, height: float = 60) -> dict[str, Any]:
+    return {"width": width, "height": height, "strokes": list(strokes)}
+
+
+def test_strokes_of_a_page_are_drawn_as_a_trajectory_is() -> None:
+    line = {"x": [10, 90], "y": [30, 30.5], "t": [0, 16], "pen": 8}
+    expected = draw([np.array([(10, 30), (90, 30.5)])], (60, 100), 8)
+    np.testing.assert_array_equal(ink(drawing(line)), expected)
+    np.testing.assert_array_equal(to_ink(drawing(line)), expected)
+
+
+def test_an_eraser_takes_away_what_was_drawn_before_and_nothing_after() -> None:
+    line, eraser = {"x": [10, 90], "y": [30, 30], "pen": 8}, {"x": [50, 50], "y": [0, 59], "pen": 20, "erases": True}
+    erased = ink(drawing(line, eraser))
+    assert erased[:, 45:55].max() == 0
+    assert erased[30, 20] == 255
+    np.testing.assert_array_equal(ink(drawing(line, eraser, line)), ink(drawing(line)))
+
+
+def test_a_large_canvas_is_drawn_smaller() -> None:
+    assert ink(drawing({"x": [0], "y": [0], "pen": 9}, width=4000, height=1000)).shape == (256, 1024)
+
+
+def test_no_strokes_are_nothing() -> None:
+    assert to_ink(drawing()) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"strokes": []},
+        {"strokes": [], "width": "100", "height": 60},
+        {"strokes": [], "width": float("nan"), "height": 60},
+        {"strokes": [], "width": 10**9, "height": 60},
+        {"strokes": 5, "width": 100, "height": 60},
+        drawing({"x": [1, 2], "y": [1], "pen": 5}),
+        drawing({"x": [], "y": [], "pen": 5}),
+        drawing({"x": [[1]], "y": [[1]], "pen": 5}),
+        drawing({"x": [None], "y": [1], "pen": 5}),
+        drawing({"x": [float("inf")], "y": [1], "pen": 5}),
+        drawing({"x": [1], "y": [1], "pen": 0}),
+        drawing({"x": [1], "y": [1]}),
+        drawing(*[{"x": [1] * 6000, "y": [1] * 6000, "pen": 5}] * 9),
+    ],
+)
+def test_what_is_no_drawing_is_refused_with_a_sentence(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"drawing|stroke"):
+        ink(given)

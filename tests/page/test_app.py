@@ -23,8 +23,9 @@ from PIL import Image
 import app
 from hwr import Recognizer
 from hwr.ink.strokes import draw
-from page import about
+from page import about, layout
 from page.answers import TOP
+from page.words import WORDS
 
 ROOT = Path(__file__).parents[2]
 SEVEN = [np.array([(70, 60), (210, 60), (130, 230)])]  # a stroke on 280 x 280 pixels
@@ -57,8 +58,8 @@ def sketch(**parts: Any) -> dict[str, Any]:
 
 
 def answer(client: Client, sketch: dict[str, Any], alphabet: str = "digits") -> dict[str, float]:
-    label = client.predict(sketch, alphabet, api_name="/predict")[0]
-    return {one["label"]: one["confidence"] for one in label.get("confidences") or []}
+    found: dict[str, float] = client.predict(sketch, alphabet, api_name="/predict")["probabilities"]
+    return found
 
 
 def test_a_composite_alone_is_answered(client: Client, on_paper: Any) -> None:
@@ -109,9 +110,22 @@ def test_a_cut_off_picture_is_refused_with_a_sentence(client: Client, tmp_path: 
         answer(client, sketch(layers=[handle_file(str(tmp_path / "cut.png"))]))
 
 
-def test_what_is_no_sketch_is_refused(client: Client) -> None:
-    with pytest.raises(AppError, match="not the inputs that predict takes"):
-        client.predict("a word", "digits", api_name="/predict")
+def test_strokes_are_answered_and_so_is_a_picture_file(client: Client, on_paper: Any) -> None:
+    x, y = SEVEN[0].T.tolist()
+    strokes = {"width": 280, "height": 280, "strokes": [{"x": x, "y": y, "pen": 18}]}
+    for given in (strokes, on_paper):
+        found = client.predict(given, "digits", api_name="/predict")
+        assert next(iter(found["probabilities"])) == "7"
+        assert found["confident"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("a word", "picture file is needed"), ({"strokes": 5}, "drawing"), ({"a": 1}, "picture file")],
+)
+def test_what_is_no_sketch_is_refused(client: Client, given: Any, expected: str) -> None:
+    with pytest.raises(AppError, match=expected):
+        client.predict(given, "digits", api_name="/predict")
 
 
 def read(client: Client, image: Any, alphabet: str = "all") -> dict[str, Any]:
@@ -225,17 +239,23 @@ def test_who_runs_no_script_sees_the_pages_own_card(page_url: str) -> None:
 
 
 def test_the_page_names_its_model(recognizer: Recognizer) -> None:
-    line = about.line(recognizer)
-    assert "bundled" in line
-    assert recognizer.config.architecture in line
-    assert f"{len(recognizer.labels())} classes" in line
+    for line in about.lines(recognizer).values():
+        for part in ("bundled", recognizer.config.architecture, str(len(recognizer.labels()))):
+            assert part in line
 
 
-def test_every_example_is_read_as_its_name_says(recognizer: Recognizer) -> None:
-    assert len(app.EXAMPLES) >= 8
-    for path in app.EXAMPLES:
-        alphabet = "digits" if path.stem.isdigit() else "letters"
-        assert next(iter(recognizer.top_k(path, 1, alphabet))) == path.stem.upper(), path  # type: ignore[arg-type]
+def test_examples_of_characters_are_sure_but_for_the_one_that_is_none(recognizer: Recognizer) -> None:
+    *characters, none = layout.drawings("character")
+    for example in (*characters, none):
+        strokes = [{"x": x, "y": y, "pen": 15} for x, y in example["strokes"]]
+        assert recognizer.is_confident({**example, "strokes": strokes}) == (example is not none), example["name"]
+
+
+def test_every_text_of_the_page_is_there_in_both_languages_with_the_same_values() -> None:
+    english, chinese = WORDS["en"], WORDS["zh"]
+    assert set(english) <= set(chinese)
+    for key, text in english.items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", chinese[key])), key
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -299,3 +299,22 @@ def test_without_a_folder_drawings_wait_in_the_cache(
     with sending(None) as kept:
         kept.keep(ink, "1", "7", "", "me")
     assert len(pictures(folder / "cache" / "owner--said")) == 1
+
+
+def test_a_line_is_kept_beside_its_text_and_is_no_class_of_characters(tmp_path: Path, ink: Gray) -> None:
+    feedback = Feedback(tmp_path)
+    feedback.keep(ink, "7", "1", "a", "visitor")
+    feedback.keep_line(ink, "  Hello   W\u00f6rld ", "Hallo", "a", "visitor")
+    (picture,), (text,) = (tmp_path / "lines").glob("*.png"), (tmp_path / "lines").glob("*.txt")
+    assert picture.stem == text.stem
+    assert text.read_text(encoding="utf-8") == "Hello W\u00f6rld"
+    (_, row) = map(json.loads, next(tmp_path.glob("*.jsonl")).read_text().splitlines())
+    assert (row["label"], row["predicted"], row["file"]) == ("Hello W\u00f6rld", "Hallo", f"lines/{picture.name}")
+    assert sources.read(str(tmp_path), "train", tmp_path).targets == (("7",),)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a" * 201, "a\x00"])
+def test_what_is_no_text_is_not_kept(tmp_path: Path, ink: Gray, text: str) -> None:
+    with pytest.raises(UserError, match="cannot be a text"):
+        Feedback(tmp_path).keep_line(ink, text, "", "a", "visitor")
+    assert list(tmp_path.iterdir()) == []

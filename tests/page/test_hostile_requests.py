@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import visits
 from hostile import seeds
-from PIL import Image
 from visits import Refusal
 
 import app
-from hwr import UserError
-from hwr.ink.preprocess import to_ink
-from page import limits, received
+from page import limits
 
 NAMES = (
     "../../evil.png",
@@ -84,24 +80,6 @@ def test_slow_clients_hold_nobody_up(visited: visits.Page, sketch: dict[str, obj
     assert min(beside) < 3 * alone + 1
 
 
-def test_a_drawing_of_the_pad_is_fetched_once_and_a_damaged_one_refused() -> None:
-    import gradio as gr
-    from gradio.components.image_editor import EditorDataBlobs
-
-    pad, drawn = gr.Sketchpad(), seeds()[1][1]
-    for layer in (drawn, drawn[: len(drawn) // 2], b"no picture"):
-        pad.blob_storage["visitor"] = EditorDataBlobs(background=None, layers=[None, layer], composite=drawn)
-        sketch = {"id": "visitor"}
-        if layer is drawn:
-            found, file = to_ink(received.sketch_of(pad, sketch)), to_ink(Image.open(BytesIO(drawn)))
-            assert found is not None and file is not None and (found == file).all()
-        else:
-            with pytest.raises(UserError, match=r"damaged or cut off|not a picture"):
-                to_ink(received.sketch_of(pad, sketch))
-        assert not pad.blob_storage
-        assert to_ink(received.sketch_of(pad, sketch)) is None
-
-
 @pytest.mark.parametrize(
     ("headers", "most"), [(visits.FORM, app.MOST_BYTES + limits.ENVELOPE), (visits.JSON, limits.MOST_JSON)]
 )
@@ -138,20 +116,6 @@ def test_uploads_look_for_such_parts_once_a_while(tmp_path: Path, monkeypatch: p
     assert len(looks) == 2
 
 
-def test_drawings_that_nobody_asks_about_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gradio as gr
-    from gradio.components.image_editor import AcceptBlobs
-
-    drawn = seeds()[1][1]
-    monkeypatch.setattr(limits, "MOST_KEPT", 3 * len(drawn))
-    pad = gr.Sketchpad()
-    limits.bound(pad)
-    for name in "abcde":
-        blob = {"type": "composite", "index": None, "file": b"", "id": name}
-        pad.accept_blobs(AcceptBlobs(data=blob, files=[("blob", drawn)]))  # type: ignore[arg-type]
-    assert list(pad.blob_storage) == ["c", "d", "e"]
-
-
 def test_no_request_gets_past_the_queue(visited: visits.Page, sketch: dict[str, object]) -> None:
     reply = visited.ask("POST", f"{visits.API}/run/predict", b'{"data": [null, "digits"]}', visits.JSON)
     assert reply.status == 404
@@ -163,7 +127,7 @@ def test_no_request_gets_past_the_queue(visited: visits.Page, sketch: dict[str, 
 def test_a_session_of_no_name_or_of_half_a_character_is_refused(
     visited: visits.Page, sketch: dict[str, object], page_log: Path, named: str
 ) -> None:
-    body = f'{{"data": [null, "digits", null, null], "fn_index": 0, {named}}}'
+    body = f'{{"data": [null, "digits"], "fn_index": 0, {named}}}'
     assert visited.ask("POST", f"{visits.API}/queue/join", body.encode(), visits.JSON).status == 400
     visited.answer("predict", {"data": [sketch, "digits"]})
     assert "Traceback" not in page_log.read_text(errors="replace")
@@ -174,7 +138,7 @@ def test_an_emoji_is_no_half_character(visited: visits.Page) -> None:
         visited.answer("read", {"data": [visits.file(visited.uploaded(seeds()[0][1])), "\U0001f600"]})
 
 
-@pytest.mark.parametrize("data", [["digits"], ["", "digits"], [visits.file("\0"), "digits"]])
+@pytest.mark.parametrize("data", [[], [visits.file("\0"), "digits"]])
 def test_a_call_with_other_inputs_is_told_where_they_are_listed(
     visited: visits.Page, page_log: Path, data: list[object]
 ) -> None:

@@ -17,15 +17,15 @@ from benchmarks.serving import Served
 
 pytestmark = pytest.mark.slow
 SOAK = 60  # seconds; memory is looked at after a third of them and at the end
-MOST_GROWTH = 40  # MiB meanwhile: one picture of the pad that is kept with every answer, 314 kB, takes more
+MOST_GROWTH = 40  # MiB meanwhile: a picture of the pad kept with every answer would take more
 
 SMALL = """
 import time, app
-at_once, app.AT_ONCE, app.WAITING = app.Answers.again, 1, 2
-def again(*given):
+at_once, app.AT_ONCE, app.WAITING = app.Answers.answer, 1, 2
+def answer(*given):
     time.sleep(0.3)  # so that something is always on its way
     return at_once(*given)
-app.Answers.again = again
+app.Answers.answer = answer
 app.main(app.Options())
 """
 
