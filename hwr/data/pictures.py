@@ -26,8 +26,9 @@ class Pictures(NamedTuple):
 
 
 def folder(path: Path, split: Split) -> Pictures:
-    """One subfolder for each class; every page of a file counts. Files that are no pictures are skipped, and named; so
-    are, without a word, pictures of lines that have their text beside them, name.png and name.txt: those are no classes.
+    """One subfolder for each class; every page of a file counts. Files that are no pictures are skipped, and named.
+
+    Pictures of lines, name.png with its text in name.txt, are of no class, and left out.
 
     Raises UserError if there are no pictures, or none in a class folder that holds files.
     """
