@@ -172,7 +172,9 @@ def rapid() -> Reader:
         boxes = [] if found.boxes is None else zip(found.boxes, found.txts, strict=True)
         for top, bottom, left, text in sorted((b[:, 1].min(), b[:, 1].max(), b[:, 0].min(), t) for b, t in boxes):
             mates = [line for line in lines if line[0][0] <= (top + bottom) / 2 <= line[0][1]]
-            (mates[0] if mates else lines.append(line := []) or line).append((top, bottom, left, text))
+            if not mates:
+                lines.append([])
+            (mates[0] if mates else lines[-1]).append((top, bottom, left, text))
         return digits_of(["".join(text for *_, text in sorted(line, key=lambda one: one[2])) for line in lines])
 
     return read
@@ -220,7 +222,7 @@ def printed(row: Paper, first: float, pitch: float, high: float, rng: np.random.
         for axis, length in enumerate(PAGE):
             for at in np.arange(rng.uniform(0, side), length, side):
                 rules[(slice(None),) * axis + (slice(int(at), int(at) + min(thick, 2)),)] = 1
-    return rules * np.float32(rng.uniform(0.6, 1))
+    return np.asarray(rules * np.float32(rng.uniform(0.6, 1)), np.float32)
 
 
 def form(hand: Hand, row: Paper, rng: np.random.Generator) -> tuple[list[str], Floats, Floats]:
@@ -253,7 +255,7 @@ def written(hand: Hand, text: str, gap: str, high: float, rng: np.random.Generat
     size = np.ceil(span * scale).astype(int) + 2 * margin
     ink = draw([(stroke - low) * scale + margin for stroke in line], (int(size[1]), int(size[0])), pen)
     x, y, w, h = cv2.boundingRect((ink > 127).astype(np.uint8))
-    return np.asarray(ink[y : y + h, x : x + w], np.float32) / 255
+    return np.asarray(ink[y : y + h, x : x + w] / np.float32(255), np.float32)
 
 
 def trimmed_bottom(ink: Floats) -> int:
