@@ -1,4 +1,4 @@
-"""Many pictures, one row each: from files, folders, patterns and standard input, in bounded memory."""
+"""Read many pictures from files, folders, patterns and standard input, a row each, in bounded memory."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from hwr.recognizer import BATCH, Recognizer
 from hwr.rows import Csv, Format, Json, Row, Table
 
 STANDARD_INPUT = "-"
-MOST_BYTES = 2**28  # read from standard input
-AHEAD = 2 * BATCH  # pictures decoded before their turn
+MOST_BYTES = 2**28  # largest picture on standard input
+AHEAD = 2 * BATCH  # pictures that are decoded in advance
 
 
 class FailedError(UserError):
@@ -39,7 +39,7 @@ class FailedError(UserError):
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked of every picture, and the form of the answers."""
+    """The question about every picture, and the form of the answers."""
 
     alphabet: Alphabet = "all"
     top_k: int = 3
@@ -48,19 +48,19 @@ class Task:
     csv: bool = False
 
     def check(self) -> None:
-        """Raise UserError for what cannot be asked."""
+        """Raise UserError for contradictory or impossible options."""
         if self.json and self.csv:
             raise UserError("--json and --csv: choose one of the two")
         if self.top_k < 1:
             raise UserError(f"--top-k {self.top_k}: expected at least 1")
 
     def form(self) -> Format:
-        """How rows are written."""
+        """Return the format of the rows."""
         return Json() if self.json else Csv(0 if self.read else self.top_k) if self.csv else Table()
 
 
 class Seen(NamedTuple):
-    """A picture as the network gets to see it."""
+    """A preprocessed picture."""
 
     name: str
     ink: Gray | None
@@ -76,7 +76,7 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
         raise UserError("no pictures: name files, folders or patterns, or - for standard input")
     form = task.form()
     recognizer = Recognizer.from_pretrained(model)
-    recognizer.labels(task.alphabet)  # one that the model lacks is no mistake of the pictures
+    recognizer.labels(task.alphabet)  # raises UserError for an alphabet that the model lacks
     skipped: list[str] = []
     total = sum(1 for _ in pictures(words, skipped))
     if skipped:
@@ -84,7 +84,7 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
     with _sink(out) as sink:
         if form.head:
             print(form.head, file=sink, flush=True)
-        quiet = True if sink.isatty() else None  # rows and a bar on one screen are in each other's way
+        quiet = True if sink.isatty() else None  # no progress bar between rows on a terminal
         found = tqdm(rows(recognizer, pictures(words), task), "pictures", total, disable=quiet)
         failed = _write(found, form, sink)
     if failed:
@@ -105,13 +105,13 @@ def _sink(out: Path | None) -> Iterator[TextIO]:
             yield file
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # of a terminal without the letters of a class
+        sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack the letters of a class
     with heard():
         yield sys.stdout
 
 
 def _write(found: Iterable[Row], form: Format, sink: TextIO) -> int:
-    """Row after row, each whole on disk before the next; how many have no answer."""
+    """Write and flush row after row; return how many have no answer."""
     failed = 0
     for row in found:
         print(form.line(row), file=sink, flush=True)
@@ -123,7 +123,7 @@ def _write(found: Iterable[Row], form: Format, sink: TextIO) -> int:
 
 
 def rows(recognizer: Recognizer, names: Iterable[str], task: Task) -> Iterator[Row]:
-    """A row for every name, in order. What cannot be read gets its error."""
+    """Yield a row for every name, in order, with the error of a picture that cannot be read."""
 
     def read(name: str) -> Row:
         return Row(name, recognizer.read(content(name), task.alphabet, task.top_k))
@@ -142,7 +142,7 @@ def rows(recognizer: Recognizer, names: Iterable[str], task: Task) -> Iterator[R
 
 
 def _ahead(work: Callable[[str], Any], names: Iterable[str]) -> Iterator[Any]:
-    """What ``work`` makes of each name, in order, AHEAD at most in advance; a Row with its error if it fails."""
+    """Yield ``work(name)`` for each name, in order, at most AHEAD in advance; a Row with the error if it fails."""
     pool, waiting = ThreadPoolExecutor(), deque[tuple[str, Future[Any]]]()
     try:
         for name in names:
@@ -160,7 +160,7 @@ def _outcome(name: str, future: Future[Any]) -> Any:
         return future.result()
     except UserError as error:
         return Row(name, error=str(error))
-    except Exception as error:  # of the system or a decoder: the other pictures are none the worse for it
+    except Exception as error:  # an error of the system or a decoder must not stop the other pictures
         return Row(name, error=f"{type(error).__name__}: {error}")
 
 
@@ -188,7 +188,7 @@ def _named(word: str, skipped: list[str]) -> Iterator[str]:
     for match in sorted(glob.iglob(word, recursive=True)):  # noqa: PTH207  Path.glob takes no absolute pattern
         if not _is_folder(match):
             yield match
-        elif "**" not in word:  # which names what is in the folder, too
+        elif "**" not in word:  # a pattern with ** names the files of the folder as well
             yield from _in_folder(match, skipped)
 
 
@@ -197,7 +197,7 @@ def _is_folder(name: str) -> bool:
 
 
 def _in_folder(folder: str, skipped: list[str]) -> Iterator[str]:
-    """Pictures in a folder and those below it; hidden ones are left out, links to folders not followed."""
+    """Yield pictures in a folder and below it, without hidden ones and without following links to folders."""
     for root, below, files in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(files):
@@ -209,7 +209,7 @@ def _in_folder(folder: str, skipped: list[str]) -> Iterator[str]:
 
 
 def content(name: str) -> Any:
-    """What Recognizer takes for a picture: a path, or the picture on standard input."""
+    """Return a picture for Recognizer: the path, or the picture on standard input."""
     if name == STANDARD_INPUT:
         return _from_standard_input()
     if _is_folder(name):

@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face Hub: folders of pictures, and parquet as `datasets` writes it. Nothing there is run."""
+"""Datasets of the Hugging Face Hub: folders of pictures and parquet. Code in the repository is never run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from hwr.data.hub_files import METADATA, Dataset, Split, class_of, fetch, requir
 from hwr.ink.formats import FORMATS
 from hwr.ink.picture import MAX_PIXELS
 
-ROWS = 1000  # of a parquet file, decompressed at once
+ROWS = 1000  # rows of a parquet file that are decompressed at once
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img"), ("label", "labels", "character")
 
 
 class Labelled(NamedTuple):
-    """Pictures with the name of each one's class; ``picture(i)`` is decoded when it is asked for."""
+    """Pictures and the names of their classes; ``picture(i)`` is decoded at the call."""
 
     name: str
     picture: Callable[[int], Image.Image]
@@ -33,10 +33,10 @@ class Labelled(NamedTuple):
 
 
 def read(name: str, split: Split) -> Labelled:
-    """A split of a dataset named as in FORM, at one commit, which becomes part of its name.
+    """Read a split of a dataset named as in FORM, at one commit, which becomes part of its name.
 
-    What files and folders are called says which split they are. Those of no split are "train"; where none is of any,
-    they are "test" as well. Raises UserError for what is missing, of another form, damaged, or above MAX_BYTES, and
+    The names of files and folders determine their split. Files without one belong to "train", and to "test" as well if
+    no file names a split. Raises UserError for what is missing, of another form, damaged, or above MAX_BYTES, and
     UnavailableError where neither the Hub nor a copy of the split is there.
     """
     data = fetch(name, split)
@@ -49,7 +49,7 @@ def read(name: str, split: Split) -> Labelled:
 
 
 def _folders(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
-    """Pictures in class folders, or all that the metadata name."""
+    """Read pictures in class folders, or those listed in the metadata."""
     described = [path for path in data.paths if PurePosixPath(path).name in METADATA]
     pictures = [path for path in data.paths if path not in described and path != "README.md"]
     if described:
@@ -63,7 +63,7 @@ def _folders(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
 
 
 def _metadata(data: Dataset, path: str, pictures: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """(path of a picture, name of its class) for each row that is of this split."""
+    """Yield (path of a picture, name of its class) for each row of this split."""
     folder = PurePosixPath(path).parent
     for number, row in enumerate(_rows(data, path), 1):
         where = f"{data.repo}: {path}, row {number}"
@@ -103,7 +103,7 @@ def _decode(content: bytes | None, where: str) -> Image.Image:
 
 
 def of_parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
-    """Encoded pictures are kept as they are in the files, so that memory holds no more than they do."""
+    """Read parquet files; pictures stay encoded to save memory."""
     batches, places, starts, labels = [], [], [], list[str]()
     for path in filter(lambda path: path.endswith(".parquet"), data.paths):
         for first, pictures, values in _batches(data, path):
@@ -124,7 +124,7 @@ def of_parquet(data: Dataset) -> tuple[Callable[[int], Image.Image], list[str]]:
 
 
 def _batches(data: Dataset, path: str) -> Iterator[tuple[int, Any, list[str]]]:
-    """(first row, pictures, names of their classes), a part of a file at a time."""
+    """Yield (first row, pictures, names of their classes), a part of a file at a time."""
     pa = require_pyarrow()
     where, first = f"{data.repo}: {path}", 0
     try:
@@ -140,7 +140,7 @@ def _batches(data: Dataset, path: str) -> Iterator[tuple[int, Any, list[str]]]:
 
 
 def _columns(data: Dataset, schema: Any, where: str) -> tuple[str, str, tuple[str, ...]]:
-    """The columns of pictures and of labels, and the names that integers among the labels stand for."""
+    """Return the columns of pictures and labels, and the names of integer labels."""
     types = require_pyarrow().types
     images = [field.name for field in schema if _holds_pictures(types, field.type)]
     image = next((name for name in IMAGE_COLUMNS if name in images), next(iter(images), None))
@@ -165,7 +165,7 @@ def _holds_pictures(types: Any, kind: Any) -> bool:
 
 
 def _named(value: Any, names: tuple[str, ...], where: str) -> str:
-    """A label as a class: itself, or an integer's name. Without names, 7 may be "7", "H" or "G": nothing is guessed."""
+    """Return a label's class: itself, or an integer's name. Without names nothing is guessed: 7 may be "7" or "H"."""
     if isinstance(value, str) and value:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
@@ -175,7 +175,7 @@ def _named(value: Any, names: tuple[str, ...], where: str) -> str:
 
 
 def _schema_names(schema: Any, column: str) -> tuple[str, ...]:
-    """ClassLabel's names, as `datasets` keeps them in the schema of what it writes."""
+    """Return the names of a ClassLabel from the schema of a parquet file."""
     with suppress(ValueError, LookupError, TypeError, AttributeError):
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return _strings(features[column]["names"])
@@ -183,9 +183,9 @@ def _schema_names(schema: Any, column: str) -> tuple[str, ...]:
 
 
 def _readme_names(data: Dataset, column: str) -> tuple[str, ...]:
-    """Those in README.md's front matter; of several configurations, the one of these files, or all that agree."""
+    """Return the names in README.md's front matter: of the files' own configuration, or of all if they agree."""
     found = set()
-    with suppress(Exception):  # a card that is none: YAML's own errors among others
+    with suppress(Exception):  # an invalid card raises errors of YAML, among others
         card: Any = metadata_load(data.root / "README.md")
         infos = card["dataset_info"] if isinstance(card["dataset_info"], list) else [card["dataset_info"]]
         folders = {part for path in data.paths for part in PurePosixPath(path).parts}
@@ -196,5 +196,5 @@ def _readme_names(data: Dataset, column: str) -> tuple[str, ...]:
 
 
 def _strings(names: list[Any] | dict[Any, Any]) -> tuple[str, ...]:
-    """A list, or a mapping from "0", "1", ... on."""
+    """Return strings from a list, or from a mapping of "0", "1", ..."""
     return tuple(map(str, names if isinstance(names, list) else (names[key] for key in sorted(names, key=int))))

@@ -1,4 +1,4 @@
-"""Which files of a dataset repository a split is made of, and those files: names only, nothing is read here."""
+"""Select and fetch the files of a split of a dataset repository, by their names alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Split = Literal["train", "test"]
 PREFIX = "hf://datasets/"
 FORM = f"{PREFIX}owner/name[@revision][/folder]"
 NAME = re.compile(r"([^/@]+/[^/@]+)(?:@(refs/(?:pr|convert)/[\w.-]+|[\w.-]+))?(?:/(.+?))?/?", re.ASCII)
-LIMIT = 6 * 3600.0  # seconds to fetch a dataset in: MAX_BYTES at 1 MB/s
+LIMIT = 6 * 3600.0  # seconds to fetch a dataset: MAX_BYTES at 1 MB/s
 MAX_BYTES = 20 * 10**9
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -39,7 +39,7 @@ class Dataset(NamedTuple):
 
 
 def fetch(name: str, split: Split) -> Dataset:
-    """The files of a split. A list of them beside them tells what a whole copy is when the Hub cannot be asked."""
+    """Fetch the files of a split, and write their list, which tells a complete copy while the Hub is unreachable."""
     repo, revision, under = parse(name)
     chosen: list[str] = []
 
@@ -52,7 +52,7 @@ def fetch(name: str, split: Split) -> Dataset:
     if found.stale or not chosen:
         chosen = json.loads((found.folder / listing).read_text())
     else:
-        with suppress(OSError):  # a cache that others filled serves too, as long as the Hub can be asked
+        with suppress(OSError):  # a read-only cache still serves while the Hub is reachable
             partial = found.folder / f"{listing}.partial"
             partial.write_text(json.dumps(chosen))
             partial.replace(found.folder / listing)
@@ -60,7 +60,7 @@ def fetch(name: str, split: Split) -> Dataset:
 
 
 def parse(name: str) -> tuple[str, str, str]:
-    """``(repository, revision, folder or "")`` of a name as in FORM. Raises UserError for other names."""
+    """Return ``(repository, revision, folder or "")`` of a name as in FORM. Raises UserError for other names."""
     found = NAME.fullmatch(name.removeprefix(PREFIX))
     if found is None or ".." in name:
         raise UserError(f"{name} is no name of a dataset: expected {FORM}")
@@ -69,12 +69,12 @@ def parse(name: str) -> tuple[str, str, str]:
 
 
 def select(repo: str, files: repository.Files, split: Split, under: str = "") -> list[str]:
-    """Which of a repository's files to fetch for a split: parquet, or else pictures and what describes them."""
+    """Return the files of a repository to fetch for a split: parquet, or else pictures and their metadata."""
     paths = [path for path in files if path.startswith(under)]
     data = [p for p in paths if p.endswith(".parquet") and not p.endswith("metadata.parquet")]
     described = [p for p in paths if PurePosixPath(p).name in METADATA]
     if data:
-        require_pyarrow()  # found missing before anything is fetched
+        require_pyarrow()  # fail before anything is fetched
     else:
         pictures = [p for p in paths if p.lower().endswith(PICTURES) and f"{p.rpartition('.')[0]}.txt" not in files]
         data = [p for p in pictures if described or class_of(p, under)]  # without lines of writing beside their text
@@ -102,27 +102,27 @@ def _ofsplit_of(repo: str, paths: list[str], split: Split, under: str) -> list[s
             f"with a metadata.csv, or .parquet files; scripts that load data are never run"
         )
     unsaid = [path for path in paths if not said[path]]
-    whole = split == "train" or len(unsaid) == len(paths)  # as a folder without splits is all test where it is one
+    whole = split == "train" or len(unsaid) == len(paths)  # without any split all files are the test set as well
     if found := [path for path in paths if said[path] == split] or (unsaid if whole else []):
         return found
     raise UserError(f"{repo} has no {split} split: its files say {', '.join(sorted(set(filter(None, said.values()))))}")
 
 
 def split_of(path: str, under: str) -> str:
-    """What the name of a parquet file, or a folder above a picture, says; the picture's own name says nothing."""
+    """Return the split named by a parquet file or a folder above a picture; a picture's own name does not count."""
     folder, _, file = path.removeprefix(under).lower().rpartition("/")
     words = [*re.split(r"[^a-z]+", file)[::-1], *folder.split("/")] if file.endswith(".parquet") else folder.split("/")
     return next((SPLITS[word] for word in words if word in SPLITS), "")
 
 
 def class_of(path: str, under: str) -> str:
-    """The folder that a picture is in, unless it is a split's."""
+    """Return the folder of a picture, unless it names a split."""
     folder = PurePosixPath(path.removeprefix(under)).parent.name
     return "" if folder.lower() in SPLITS or folder.startswith(".") else naming.of_folder(folder)
 
 
 def _require_one_configuration(repo: str, paths: list[str]) -> None:
-    """Parquet of several folders is several datasets in one repository, each with labels of its own."""
+    """Raise UserError for parquet in several folders: several datasets, each with labels of its own."""
     tables = [PurePosixPath(p).parent for p in paths if p.endswith(".parquet")]
     folders = sorted({str(f.parent if f.name.lower() in SPLITS else f) for f in tables})
     if len(folders) > 1:
@@ -130,7 +130,7 @@ def _require_one_configuration(repo: str, paths: list[str]) -> None:
 
 
 def require_pyarrow() -> Any:
-    """The package that reads parquet. Raises UserError, with the command that installs it, where it is not there."""
+    """Return pyarrow. Raises UserError with the command that installs it if it is missing."""
     try:
         importlib.import_module("pyarrow.parquet")
         return importlib.import_module("pyarrow")

@@ -1,4 +1,4 @@
-"""The page on a Hugging Face Space: what it needs goes there in one commit, and nothing else does."""
+"""Deploy the page to a Hugging Face Space: the files that it needs, in one commit, and no others."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ WEIGHTS = (
     "model.onnx",
     "README.md",
     "metrics.json",
-)  # they answer while the Hub does not
+)  # the bundled model, for when the Hub is unreachable
 ALONGSIDE = ("LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
 READER = tuple(f"hwr/weights/reader/{name}" for name in WEIGHTS[:3])  # where the bundled model has one
 EXAMPLES = (".png", ".jpg", ".json")  # to draw and to read
 VARIABLE = "HWR_MODEL"
-LIMIT = 1800.0  # seconds for a deployment: 11 MB over a slow line
+LIMIT = 1800.0  # seconds for a deployment over a slow line
 
 PACKAGES = ("hwr", "page")  # of the project
 SUFFIXES = (".py", ".css", ".html", ".js", ".md", ".png")  # of their modules, and of what those read beside them
 TRAINING = ("hwr/data", "hwr/evaluation", "hwr/export", "hwr/training")  # rooms that the page does not enter
-COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the Hub knows
+COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # colours that the Hub accepts
 MOST = 60  # characters of a short_description
 PYTHON = re.compile(r"3\.(1[1-9]|[2-9]\d)(\.\d+)?", re.ASCII)
 REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
-SECRET = re.compile(rb"hf_[A-Za-z0-9]{20,}")  # what a token of the Hub looks like
+SECRET = re.compile(rb"hf_[A-Za-z0-9]{20,}")  # the form of a token of the Hub
 
 BODY = """# {title}
 
@@ -101,9 +101,9 @@ def restart(repo: str) -> None:
 
 
 def contents(root: Path, model: str = "") -> dict[str, bytes]:
-    """All that a Space gets: path -> bytes. A list of what may go, so that nothing else can.
+    """Return the files of a Space: path -> bytes. Only listed kinds of files are uploaded.
 
-    Raises UserError where something is missing, is a link, or looks like a token.
+    Raises UserError if a file is missing, is a link, or seems to contain a token.
     """
     if not (root / APP).is_file():
         raise UserError(f"there is no {APP} in {root}: clone the repository of the project, and run this there")
@@ -118,7 +118,7 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
 
 
 def sources(root: Path) -> list[str]:
-    """The modules of the page and of the rooms of hwr/ that it needs, and what those read."""
+    """Return the modules of the page and of the rooms of hwr/ that it needs, and the files that they read."""
     paths = [path for package in PACKAGES for path in (root / package).rglob("*") if path.suffix in SUFFIXES]
     names = [path.relative_to(root).as_posix() for path in paths]
     return sorted(name for name in names if not name.startswith((*(f"{room}/" for room in TRAINING), "hwr/weights/")))
@@ -134,9 +134,9 @@ def _floors(root: Path) -> dict[str, Requirement]:
 
 
 def card(root: Path, model: str) -> bytes:
-    """The Space's README.md: the project's front matter, checked, and a few words.
+    """Return the Space's README.md: the project's front matter, checked, and a short text.
 
-    Raises UserError for what the Hub would refuse, or build something else from.
+    Raises UserError for values that the Hub would refuse or misread.
     """
     try:
         page = SpaceCard(_read(root, CARD).decode())
@@ -153,7 +153,7 @@ def card(root: Path, model: str) -> bytes:
 
 
 def _rules(gradio: Requirement) -> dict[str, tuple[str, Callable[[str], Any]]]:
-    """For every key of the front matter what is expected, in words and as a test of a string."""
+    """Return for every key of the front matter its expected form, in words and as a test."""
     colour = f"one of {', '.join(COLOURS)}"
     return {
         "title": ("a title", str.strip),
@@ -193,7 +193,7 @@ def _require_model(model: str) -> None:
 
 
 def _read(root: Path, name: str) -> bytes:
-    """A file of the project. A link is refused even if it stays inside: it could lead to what must not go up."""
+    """Read a file of the project. Links are refused: they could lead to files that must not be published."""
     path = root / name
     if path.resolve() != root.resolve() / name:
         raise UserError(f"{path} is a link to {path.resolve()}: put the file itself there")
@@ -204,14 +204,14 @@ def _read(root: Path, name: str) -> bytes:
 
 
 def _publish(repo: str, content: dict[str, bytes], model: str, private: bool) -> None:
-    """The variable before the files: what they start then has its model."""
+    """Set the variable before the files, so that the Space starts with its model."""
     repository.create(repo, kind="space", private=private, space_sdk="gradio")
     _set_model(repo, model)
     repository.commit(repo, content, "Deploy the page", kind="space")
 
 
 def _set_model(repo: str, model: str) -> None:
-    """Set the Space's variable, or take it away. Only where it differs: every change restarts the Space."""
+    """Set or delete the Space's variable, only if it differs: every change restarts the Space."""
     api = HfApi()
     variables = network.attempt(lambda: api.get_space_variables(repo), repo)
     if model and (VARIABLE not in variables or variables[VARIABLE].value != model):

@@ -26,12 +26,12 @@ READER_FILES = tuple(
     f"{READER}/{name}" for name in (CONFIG, WEIGHTS, GRAPH, WORDS)
 )  # the line reader, where there is one
 READER_NEEDED = READER_FILES[:2]
-READER_NOTES = tuple(f"{READER}/{name}" for name in (METRICS,))  # published beside it
+READER_NOTES = tuple(f"{READER}/{name}" for name in (METRICS,))  # published with the reader
 PULL_LIMIT, PUSH_LIMIT = 300.0, 1800.0  # seconds
 
 
 def described(folder: Path) -> str:
-    """The card of a model directory, from its config.json and metrics.json and the files that are there."""
+    """Return the card of a model directory, from its config.json, metrics.json and files."""
     settings = verify.read_config(folder)
     measured = json.loads((folder / METRICS).read_bytes())
     plots = [name for name in (CURVES,) if (folder / name).is_file()]
@@ -41,7 +41,7 @@ def described(folder: Path) -> str:
 
 
 def _reader_settings(folder: Path) -> dict[str, Any] | None:
-    """What the card says of a line reader; None where there is none."""
+    """Return the settings of the line reader for the card; None if there is none."""
     if not (folder / CONFIG).is_file():
         return None
     session.read_config(folder)  # refuses a damaged one
@@ -52,7 +52,7 @@ def _reader_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def is_described(folder: Path) -> bool:
-    """The card is there and as ``described`` gives it: nobody has worked on it."""
+    """Return whether the card is as `described` gives it, so that nobody has edited it."""
     try:
         return (folder / CARD).read_text(encoding="utf-8") == described(folder)
     except (OSError, ValueError, LookupError, TypeError):  # metrics that train.py did not write
@@ -60,9 +60,9 @@ def is_described(folder: Path) -> bool:
 
 
 def find(source: str | os.PathLike[str] | None, revision: str | None = None) -> Found:
-    """The directory that a source names: None or "bundled", a local directory, or owner/name[@revision] on the Hub.
+    """Return the directory of a source: None or "bundled", a local directory, or owner/name[@revision] on the Hub.
 
-    Raises UserError if there is none, and network.UnavailableError if the Hub cannot say.
+    Raises UserError if there is none, and network.UnavailableError if the Hub cannot be reached.
     """
     if source is None or str(source) == "bundled":
         return Found(BUNDLED, "bundled")
@@ -76,7 +76,7 @@ def find(source: str | os.PathLike[str] | None, revision: str | None = None) -> 
 
 
 def pull(repo: str, revision: str | None = None, limit: float = PULL_LIMIT) -> Found:
-    """config.json, model.safetensors and, where there is one, model.onnx of a repository at one commit.
+    """Fetch config.json, model.safetensors and, if there is one, model.onnx of a repository at one commit.
 
     They come from the Hub, or from its cache on this machine.
     Nothing else is fetched, so no pickle can be. A Hub that cannot be reached leaves the cached model of that
@@ -120,7 +120,7 @@ def _what_reads(repo: str, files: repository.Files) -> list[str]:
 
 
 def _what_loads(repo: str, files: repository.Files) -> list[str]:
-    """The files that are loaded, if they are there and of a size that can be true. Older models have no graph."""
+    """Return the files to load. Raises UserError for missing or oversized ones; older models have no graph."""
     for name in NEEDED:
         if name not in files:
             raise UserError(f"{repo} has no {name}: it was not made by train.py, or is not finished")
@@ -172,7 +172,7 @@ def _require_intact(folder: Path) -> None:
 
 
 def _published(folder: Path, repo: str) -> dict[str, bytes]:
-    """The files of a model directory that are for others; the card calls the model by its name on the Hub."""
+    """Return the files of a model directory to publish; the card names the model as on the Hub."""
     names = (*PUBLISHED, *READER_FILES, *READER_NOTES)
     content = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
     if CARD in content:

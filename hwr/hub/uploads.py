@@ -1,4 +1,4 @@
-"""A folder that grows, as commits to a dataset repository on the Hugging Face Hub."""
+"""Upload a growing folder to a dataset repository on the Hugging Face Hub, commit by commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hwr.config import UserError
 from hwr.hub import network, repository
 
 EVERY = 5.0  # minutes between commits
-PATIENCE = 10.0  # seconds that the Hub has when the page starts, and again when it ends
+PATIENCE = 10.0  # seconds to wait for the Hub when the page starts, and when it stops
 CARD = """---
 task_categories:
 - image-classification
@@ -33,9 +33,9 @@ To train on the characters: `python train.py --data hf://datasets/{repo}`
 
 
 class Uploads(CommitScheduler):
-    """Commits of a folder's new files every few minutes. What cannot be sent now is sent the next time.
+    """Commits new files of a folder every few minutes. A failed commit is repeated the next time.
 
-    Files that were there before are new as well, if the repository has none that are equal.
+    Files from before are sent as well, unless the repository already has them.
     """
 
     @classmethod
@@ -56,10 +56,10 @@ class Uploads(CommitScheduler):
             private=True,
             ignore_patterns=["*.partial", ".*"],
         )
-        atexit.unregister(self._push_to_hub)  # by then no thread can be started, and files are sent by threads
+        atexit.unregister(self._push_to_hub)  # at exit no thread can be started, but files are sent by threads
 
     def push_to_hub(self) -> CommitInfo | None:
-        """As the scheduler does, but a Hub that fails is worth one line, and other attempts if it may recover."""
+        """Commit as the scheduler does, but print one line on failure, and retry temporary ones."""
         try:
             return network.attempt(super().push_to_hub, self.repo_id)
         except UserError as error:
@@ -67,7 +67,7 @@ class Uploads(CommitScheduler):
             return None
 
     def finish(self) -> None:
-        """Commit what is new, and stop."""
+        """Commit new files, and stop."""
         with suppress(network.UnavailableError):
             network.within(PATIENCE, lambda: self.trigger().result(), self.repo_id)
         self.stop()

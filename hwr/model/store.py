@@ -1,4 +1,4 @@
-"""A model directory on this machine: save, load.
+"""A local model directory: save, load.
 
 It has timm's own format, so that timm loads it without this package.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 METRICS, CARD = "metrics.json", "README.md"
-ONNX, RAW_ONNX = "model.standalone.onnx", "model.raw.standalone.onnx"  # with weights inside, for other programs
+ONNX, RAW_ONNX = "model.standalone.onnx", "model.raw.standalone.onnx"  # with weights inside, for other runtimes
 WHOLE_ONNX = "model.whole.onnx"  # and with the preprocessing
 EXPORTS = (
     ONNX,
@@ -33,14 +33,14 @@ EXPORTS = (
     WHOLE_ONNX,
     *(f"model{raw}{suffix}" for suffix in (".int8.onnx", ".tflite") for raw in ("", ".raw")),
 )
-PRIVATE = ("model.pt2", "model.raw.pt2")  # not published: who loads one runs whatever code somebody put into it
+PRIVATE = ("model.pt2", "model.raw.pt2")  # not published: loading one can run code
 CURVES = "learning_curves.png"
 
 
 class Found(NamedTuple):
-    """A model directory: where it lies, what it is called, and of the Hub's its commit.
+    """A model directory: its folder, its name, and its commit if it is from the Hub.
 
-    ``stale`` says why the Hub was not asked, where a copy from the cache had to do.
+    ``stale`` says why a cached copy was used.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     content, settings = _as_timm_saves(model, config)
     graph = _graph(model, config, content)
-    for name in (GRAPH, *EXPORTS, *PRIVATE):  # of other weights
+    for name in (GRAPH, *EXPORTS, *PRIVATE):  # they belong to other weights
         (folder / name).unlink(missing_ok=True)
     write_atomically(folder / WEIGHTS, content)
     if graph:
@@ -80,7 +80,7 @@ def save(
 
 
 def _graph(model: torch.nn.Module, config: ModelConfig, weights: bytes) -> bytes:
-    """The content of model.onnx for these weights, empty where it cannot be written."""
+    """Return the content of model.onnx for these weights, empty if the network has no graph."""
     try:
         from hwr.model import resnet_graph
 
@@ -111,7 +111,7 @@ def _digest(content: bytes) -> str:
 
 
 def _as_timm_saves(model: torch.nn.Module, config: ModelConfig) -> tuple[bytes, dict[str, Any]]:
-    """The bytes of model.safetensors, and timm's part of config.json."""
+    """Return the bytes of model.safetensors, and timm's part of config.json."""
     from timm.models import save_for_hf
 
     size = config.image_size
@@ -140,10 +140,10 @@ def _json(value: Any) -> bytes:
 
 
 def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
-    """The network, in evaluation mode on the CPU, and its config; both verified.
+    """Load the network, in evaluation mode on the CPU, and its config; both are verified.
 
-    Raises UserError where a file is missing or damaged, the weights are not those that config.json was written
-    for, or a name or a shape differs.
+    Raises UserError if a file is missing or damaged, if the weights are not those of config.json, or if a name or a
+    shape differs.
     """
     import torch
 
@@ -151,7 +151,7 @@ def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
 
     config = verify.model_config(folder, verify.read_config(folder))
     tensors = verify.weights(folder / WEIGHTS, config.sha256)
-    with torch.device("meta"):  # without memory: a hostile config must not fill it
+    with torch.device("meta"):  # allocates nothing: a hostile config must not exhaust memory
         verify.same_names(folder, build(config).state_dict(), tensors)
     model = build(config)
     model.load_state_dict(tensors)
