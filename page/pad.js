@@ -19,7 +19,7 @@ const pen = tool("pen", () => choose(false), {"aria-pressed": "true"});
 const eraser = tool("eraser", () => choose(true), {"aria-pressed": "false"});
 const widths = tool("width", () => { width = (width + 1) % PENS.length; showWidth(); });
 const undo = tool("undo", () => travel(past, future)), redo = tool("redo", () => travel(future, past));
-const clear = tool("clear", () => change([]));
+const clear = tool("clear", () => { if (isExample) { strokes = []; past = []; } change([]); });
 const tools = make("div", {class: "hwr-tools", role: "toolbar", "aria-label": say("tools")}, pen, eraser, widths, undo, redo, clear);
 const verdict = make("div", {class: "hwr-verdict"}), more = make("div", {class: "hwr-more", "aria-live": "polite"});
 const spoken = make("div", {class: "hwr-spoken", role: "status"});
@@ -279,6 +279,7 @@ const play = (example, isGhost = false) => {
   learnt.textContent = "";
   if (!isGhost) { past.push(strokes); future = []; }
   strokes = [];
+  clear.disabled = false;  // it ends the playing as well
   const all = fitted(example), still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const points = all.reduce((sum, one) => sum + one.x.length, 0), start = performance.now(), lasts = still ? 0 : Math.min(1200, 300 + 12 * points);
   hint.hidden = true;

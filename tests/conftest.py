@@ -130,7 +130,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def one_page(browser: Browser, page_url: str) -> Iterator[Page]:
     """A page that the tests of a module share: to load one takes longer than most of them."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    yield browsing.opened(context, page_url)
+    page = browsing.opened(context, page_url)
+    browsing.panel(page, "example")  # which would else come between the first test and its drawing
+    yield page
     context.close()
 
 
