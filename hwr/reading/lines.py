@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMALL = 0.5  # of the height of a line: lower strokes are dots, bars and commas, which found no line of their own
+LETTER = 0.25  # of the height of a line: a low stroke so high is a small letter ...
+LEVEL = 0.5  # ... and shares so much of its height with a tall stroke of its own line ...
+REACH = 4.0  # ... that is at most so many heights away
 SHARED = 0.4  # of the lower of two neighbours: the height that they must share to stand in one line
 BESIDE = 0.3  # of the lower of two lines, likewise, where one has room for the other ...
 ROOM = 0.3  # ... as no more of the narrower one's width lies above or below the other's strokes
@@ -34,7 +37,7 @@ def in_lines(boxes: Boxes, pen: float) -> list[list[int]]:
     tall = [n for n in numbers if boxes[n, 3] - boxes[n, 1] >= SMALL * typical] or numbers
     line = _chains(boxes, tall)
     for n in sorted(set(numbers) - set(tall)):
-        line[n] = line[min(tall, key=lambda other: _distance(boxes[n], boxes[other]))]
+        line[n] = line[_nearest(n, tall, boxes, typical)]
     found: list[list[int]] = []
     for name in dict.fromkeys(line.values()):
         row = [n for n in numbers if line[n] == name]
@@ -43,6 +46,24 @@ def in_lines(boxes: Boxes, pen: float) -> list[list[int]]:
     middle = (boxes[:, 0] + boxes[:, 2]) / 2
     found.sort(key=lambda row: float(np.mean([boxes[n, 1] + boxes[n, 3] for n in row])))
     return [sorted(row, key=lambda n: float(middle[n])) for row in found]
+
+
+def _nearest(n: int, tall: list[int], boxes: Boxes, typical: float) -> int:
+    """The tall stroke whose line a low one belongs to.
+
+    A small letter belongs to the nearest tall stroke at its own height, however near the line below is; a dot or a
+    comma, or a letter with no such neighbour, to the nearest one of all.
+    """
+    beside = [other for other in tall if _shared(boxes[n], boxes[other], 1) >= LEVEL]
+    near = [other for other in beside if _across(boxes[n], boxes[other]) <= REACH * typical]
+    if near and boxes[n, 3] - boxes[n, 1] >= LETTER * typical:
+        return min(near, key=lambda other: _across(boxes[n], boxes[other]))
+    return min(tall, key=lambda other: _distance(boxes[n], boxes[other]))
+
+
+def _across(a: NDArray[np.int64], b: NDArray[np.int64]) -> int:
+    """Pixels between two boxes along the line; 0 where one is above the other."""
+    return max(int(a[0] - b[2]), int(b[0] - a[2]), 0)
 
 
 def _stand_beside(a: Boxes, b: Boxes) -> bool:
@@ -93,6 +114,6 @@ def _are_bars(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
 
 def _distance(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
     """Between two boxes, in pixels; across counts twice: a dot stands above its letter."""
-    across = max(int(a[0] - b[2]), int(b[0] - a[2]), 0)
+    across = _across(a, b)
     down = max(int(a[1] - b[3]), int(b[1] - a[3]), 0)
     return float(np.hypot(2 * across, down))

@@ -26,6 +26,7 @@ Gray = NDArray[np.uint8]
 LEGIBLE = 0.3  # mean probability of a line's characters: a less probable line is taken for no writing
 MOSTLY = 0.5  # share of the lines that must be legible, or the whole picture is refused
 REFUSED = "no writing that can be read was found"
+SOLID = 64  # grey levels: fainter ink does not widen a box
 MAX_WORDS = 100_000  # of a closed vocabulary
 VOCABULARY_BATCH = 256  # words whose likelihood is computed together
 
@@ -105,8 +106,8 @@ class LineReader:
         spans = ctc.align(frames, best) if best else []
         words = []
         for start, end in _words(text):
-            first = (spans[start - 1][1] + spans[start][0]) // 2 if start else 0
-            last = (spans[end - 1][1] + spans[end][0] + 1) // 2 if end < len(spans) else len(frames)
+            first = spans[start - 1][1] if start else 0  # past the space before the word, which is in the gap
+            last = spans[end][0] if end < len(spans) else len(frames)
             inside = [(a - first, b - first) for a, b in spans[start:end]]
             options = found if end - start == len(best) else decode(frames[first:last], alphabet, self.language)
             words.append(self._word(line, frames[first:last], best[start:end], options, inside, first, alphabet, k))
@@ -190,10 +191,7 @@ def _words(text: str) -> list[tuple[int, int]]:
 
 def _edges(spans: Sequence[tuple[int, int]], count: int) -> list[int]:
     """The frames at which one character ends and the next begins: in the middle of the blanks between them."""
-    between = [(a[1] + b[0]) // 2 for a, b in pairwise(spans)]
-    lead = max(spans[0][0] - (spans[0][1] - spans[0][0]) - 1, 0) if spans else 0
-    tail = min(spans[-1][1] + (spans[-1][1] - spans[-1][0]) + 1, count) if spans else count
-    return [lead, *between, tail]
+    return [0, *((a[1] + b[0]) // 2 for a, b in pairwise(spans)), count]
 
 
 def _box(line: _Line, first: int, last: int) -> Box:
@@ -203,7 +201,10 @@ def _box(line: _Line, first: int, last: int) -> Box:
     x0, x1 = (fitted.left + frame * per_frame / fitted.scale for frame in (first, last))
     begin = int(np.clip(np.floor(x0), 0, max(right - left - 1, 0)))
     end = int(np.clip(np.ceil(x1), begin + 1, right - left))
-    rows = np.flatnonzero(line.ink.ink[:, begin:end].max(axis=1, initial=0) > 0)
+    strokes = line.ink.ink[:, begin:end] > SOLID
+    columns, rows = np.flatnonzero(strokes.any(axis=0)), np.flatnonzero(strokes.any(axis=1))
+    if len(columns):
+        begin, end = begin + int(columns[0]), begin + int(columns[-1]) + 1
     if line.ink.slope or not len(rows):
         return left + begin, top, left + end, bottom
     return left + begin, top + int(rows[0]), left + end, top + int(rows[-1]) + 1

@@ -28,3 +28,13 @@ def test_a_stroke_below_others_is_a_line_of_its_own_even_if_their_heights_overla
 
 def test_a_line_far_below_a_gap_is_another() -> None:
     assert rows((0, 0, 50, 100), (200, 0, 250, 100), (100, 110, 150, 210)) == [[1, 2], [3]]
+
+
+def test_a_small_letter_stays_in_its_line_though_a_tall_letter_of_the_next_is_nearer() -> None:
+    d, n, three, ascender = (305, 280, 330, 350), (375, 315, 415, 350), (480, 280, 550, 375), (350, 425, 415, 525)
+    assert rows(d, n, three, ascender) == [[1, 2, 3], [4]]
+
+
+def test_a_dot_belongs_to_the_letter_below_it() -> None:
+    above, stem, dot = (0, 0, 60, 100), (20, 160, 40, 250), (24, 135, 36, 147)
+    assert rows(above, stem, dot) == [[1], [2, 3]]
