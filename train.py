@@ -1,9 +1,12 @@
 """Train a handwriting recogniser: data, start, fit, calibrate, test once, save, publish.
 
-python train.py                                   # the sample that ships with the project
-python train.py --data mnist --out runs/mnist
-python train.py --data my_folder --init bundled --finetune head --push owner/name
-python train.py --task lines --data my_lines --init bundled --out runs/my_hand
+Examples:
+  python train.py                                             the sample that ships with the project
+  python train.py --data mnist --out runs/mnist               MNIST, which is downloaded
+  python train.py --data my_folder --init bundled --average   pictures, my_folder/<class>/*.png, and a trained start
+  python train.py --recipe personal --data my_folder          your own hand or new characters, from a few pictures
+  python train.py --task lines --data my_lines --init bundled your words and lines, words.png beside words.txt
+  python train.py --data my_folder --push owner/name          published on the Hugging Face Hub when it is done
 """
 
 from __future__ import annotations
@@ -41,13 +44,13 @@ from hwr.model.resnet import count_parameters, freeze, open_stages
 from hwr.reading import saving
 from hwr.reading.config import LineConfig
 from hwr.reading.session import READER
-from hwr.training import average, line_model, records, start
+from hwr.training import average, checks, few_shot, line_model, records, start
 from hwr.training import calibrate as examine
 from hwr.training import datasets as prepare
 from hwr.training import fit as training
 from hwr.training.lines import LineTask
-from hwr.training.options import TrainConfig
-from hwr.training.recipes import RECIPES
+from hwr.training.options import LBFGS, TrainConfig
+from hwr.training.recipes import ABOUT, RECIPES
 from hwr.training.task import CharacterTask
 from hwr.training.trainer import Weights
 
@@ -57,6 +60,8 @@ def main(config: TrainConfig) -> None:
     if accelerator.is_main_process:
         check_output(config)
         check_publishing(config)
+    if config.optimizer == LBFGS:
+        devices.share_processor()
     seed_everything(config.seed)
     if config.task == "lines":
         train_lines(config, accelerator)
@@ -67,7 +72,9 @@ def main(config: TrainConfig) -> None:
 
 def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
     begun = start.find(config)
+    checks.before_reading(config, begun)
     sets = prepare.load(config, begun.config)
+    checks.classes(config, sets.classes())
     labels = begun.labels(sets.classes(), config.keep_labels)
     model, model_config = start.begin(begun, labels, config)
     first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -75,9 +82,12 @@ def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
     if accelerator.is_main_process:
         introduce(model, sets, config, model_config, str(accelerator.device))
 
-    world = accelerator.process_index, accelerator.num_processes
-    task = CharacterTask(sets.train, sets.val, config, model_config, accelerator.device, world, teacher)
-    weights = training.fit(model, task, config, accelerator)
+    if config.optimizer == LBFGS:
+        weights = few_shot.fit(model.to(accelerator.device), sets.train, config, model_config, begun)
+    else:
+        world = accelerator.process_index, accelerator.num_processes
+        task = CharacterTask(sets.train, sets.val, config, model_config, accelerator.device, world, teacher)
+        weights = training.fit(model, task, config, accelerator)
     if config.average and sets.val is not None:
         weights = average.best(model, first, weights, sets.val, model_config, accelerator)
     model.load_state_dict(weights)
@@ -87,6 +97,8 @@ def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
         with disk_errors(config):
             save(config, model_config, weights, sets.writers, measured, begun.training)
         tell(config, measured)
+        if config.optimizer == LBFGS:
+            print(few_shot.compared(model, model_config, begun, sets.train))
         publish(config)
         if config.report and sets.tests:
             evaluate(config, sets, accelerator.device)
@@ -258,4 +270,5 @@ def evaluate(config: TrainConfig, sets: prepare.Sets, device: torch.device) -> N
 
 
 if __name__ == "__main__":
-    cli.run(main, TrainConfig, __doc__, RECIPES)
+    described = "\n".join(f"  {name:<14}{text}" for name, text in ABOUT.items())
+    cli.run(main, TrainConfig, f"{__doc__}\nRecipes:\n{described}", RECIPES)

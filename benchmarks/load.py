@@ -139,7 +139,7 @@ async def pad_of(url: str) -> int:
     """The number of the pad for single characters, from the page's own config."""
     async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:
         config = (await client.get(f"{url}/config")).json()
-    return next(one["id"] for one in config["components"] if "answer" in one["props"].get("server_fns", []))
+    return int(next(one["id"] for one in config["components"] if "answer" in one["props"].get("server_fns", [])))
 
 
 async def visit(

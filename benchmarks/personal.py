@@ -32,14 +32,11 @@ from hwr import personal as session
 from hwr.config import OTHER, UserError
 from hwr.data import inkset as data
 from hwr.data import sources
-from hwr.evaluation import devices
 from hwr.evaluation.inference import Labelled, predict
 from hwr.model import verify
-from hwr.training import fit as training
-from hwr.training import start
+from hwr.training import few_shot, start
 from hwr.training.options import TrainConfig
 from hwr.training.recipes import RECIPES
-from hwr.training.task import CharacterTask
 
 AHEAD = 16  # pictures read at once while the next mistake is looked for
 
@@ -140,19 +137,16 @@ def taught(recognizer: Recognizer, few: data.InkSet) -> Reader:
 
 def recipe(model: str) -> Method:
     """As ``train.py --recipe personal`` learns, from the weights of ``model``."""
-    config = TrainConfig(**RECIPES["personal"] | {"init": (model,), "teacher": (model,), "device": "cpu"})
+    config = TrainConfig(**RECIPES["personal"] | {"data": ("hand",), "init": (model,), "device": "cpu"})
     begun = start.find(config)
 
     def learn(few: data.InkSet) -> Reader:
         labels = begun.labels(few.classes(), keep=True)
-        accelerator = devices.accelerator("cpu", "fp32")
         with tempfile.TemporaryDirectory() as folder:
             own = replace(config, out=Path(folder))
             torch.manual_seed(0)
             network, described = start.begin(begun, labels, own)
-            teacher = start.teacher(own.teacher, labels, accelerator.device)
-            task = CharacterTask(few, None, own, described, accelerator.device, (0, 1), teacher)
-            network.load_state_dict(training.fit(network, task, own, accelerator))
+            network.load_state_dict(few_shot.fit(network, few, own, described, begun))
         return lambda ink: _right(*predict(network, Labelled.of(ink, labels, torch.device("cpu")), described), labels)
 
     return learn

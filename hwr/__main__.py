@@ -6,6 +6,7 @@ python -m hwr evaluate-lines --data my_lines --out report
 python -m hwr push runs/mine owner/name
 python -m hwr deploy-space owner/page --model owner/name
 python -m hwr export runs/mine
+python -m hwr prepare unipen train_r01_v07.tgz --out data
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tyro
 from hwr import cli
 from hwr import predict as batch
 from hwr.config import Alphabet, UserError
+from hwr.data import prepare
 from hwr.evaluation.corruptions import LIMIT
 from hwr.export import Format
 from hwr.files import write_atomically
@@ -209,6 +211,25 @@ class Export:
         print(f"Largest difference of a probability: {found.largest_difference:.1e}")
 
 
+@dataclass(frozen=True)
+class Prepare:
+    """Turn a public archive of handwriting into the .npz files that train.py reads."""
+
+    kind: tyro.conf.Positional[prepare.Kind]
+    """unipen: train_r01_v07 from Zenodo; pendigits, optdigits: from the UCI repository, with their -orig files."""
+    source: tyro.conf.Positional[Path]
+    """The archive, or the folder that it was unpacked to."""
+    out: Path = Path("data")
+    """Folder to write the files to."""
+    test_share: float = prepare.TEST_SHARE
+    """Share of UNIPEN's writers whose samples go to files of their own, for testing."""
+
+    def run(self) -> None:
+        """Prepare, and say what each file holds."""
+        for line in prepare.prepare(self.kind, self.source, self.out, self.test_share):
+            print(line)
+
+
 Command = (
     Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
@@ -216,10 +237,11 @@ Command = (
     | Annotated[Push, tyro.conf.subcommand("push")]
     | Annotated[DeploySpace, tyro.conf.subcommand("deploy-space")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Prepare, tyro.conf.subcommand("prepare")]
 )
 
 
-def main(command: Predict | Evaluate | EvaluateLines | Push | DeploySpace | Export) -> None:
+def main(command: Predict | Evaluate | EvaluateLines | Push | DeploySpace | Export | Prepare) -> None:
     """Do what was asked."""
     command.run()
 

@@ -33,14 +33,14 @@ def run(
 ) -> None:
     """Parse ``options`` from the command line and call ``main``; exit with its status on a UserError, 130 on Ctrl-C.
 
-    The first paragraph of ``description`` heads the help. Options composed of several dataclasses by inheritance are
-    shown group by group; a union of dataclasses is a choice of subcommands. ``--recipe NAME`` takes its defaults from
-    ``recipes``.
+    The first paragraph of ``description`` heads the help, and the others end it. Options composed of several
+    dataclasses by inheritance are shown group by group; a union of dataclasses is a choice of subcommands.
+    ``--recipe NAME`` takes its defaults from ``recipes``.
     """
     program = Path(sys.argv[0]).name.replace("__main__.py", "hwr")
     called = f"python -m {program}" if program == "hwr" else program
     try:
-        main(_parse(called, options, (description or "").partition("\n\n")[0], recipes or {}))
+        main(_parse(called, options, description or "", recipes or {}))
     except UserError as error:
         print(f"{program}: {_shortened(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -76,12 +76,15 @@ def _parse(program: str, options: Any, description: str, recipes: Recipes) -> An
     bases: list[Any] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
     groups = [base for base in bases if base is not options]
     asked = _grouped(options.__name__, groups, recipes) if groups else options
+    head, _, tail = description.partition("\n\n")
     try:
         with redirect_stderr(shown), heard():
-            parsed = tyro.cli(asked, prog=program, description=description)
+            parsed = tyro.cli(asked, prog=program, description=head)
             return options(**_ungrouped(parsed, groups)) if groups else parsed
     except SystemExit as stop:
         if not stop.code:  # --help
+            with heard():
+                print(f"\n{tail.strip()}" if tail else "")
             raise
         raise UserError(f"{_one_line(shown.getvalue())}; --help lists all flags") from None
     sys.exit()  # who asked for help has stopped reading it
@@ -92,7 +95,11 @@ def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
     chosen = recipes.get(_recipe_named(sys.argv[1:]), {})
     parts: list[Any] = []
     if recipes:
-        about = tyro.conf.arg(help="Flags that belong together; those given beside it win.")
+        about = tyro.conf.arg(
+            metavar="NAME",
+            help=f"Flags that belong together; those given beside it win: {', '.join(recipes)}. Described at the end.",
+            help_behavior_hint="",
+        )
         named: Any = Literal[tuple(recipes)]
         parts.append(("recipe", Annotated[named | None, about], None))
     for group in groups:

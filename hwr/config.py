@@ -10,10 +10,11 @@ from hwr.errors import UserError as UserError
 DIGITS = tuple("0123456789")
 UPPER = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 LOWER = tuple("abcdefghijklmnopqrstuvwxyz")
+SYMBOLS = tuple("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")  # with the digits and letters, printable ASCII without the space
 LONGEST_LABEL = 200  # characters
 OTHER = "<other>"  # class of ink that is not a character: learnt, never answered
 
-Alphabet = Literal["digits", "letters", "all"]
+Alphabet = Literal["digits", "letters", "all", "printable"]
 
 
 def is_label(name: object) -> bool:
@@ -50,12 +51,25 @@ class ModelConfig:
     sha256: str = ""  # of model.safetensors
     graph_sha256: str = ""  # of model.onnx; empty if there is none
 
+    def symbols(self) -> tuple[int, ...]:
+        """The classes of symbols, of a model that tells all printable characters apart; none of any other model.
+
+        They are answers of the alphabet ``printable`` alone. Elsewhere their probability makes an answer unsure.
+        """
+        if {*DIGITS, *UPPER, *LOWER, *SYMBOLS} <= {*self.labels}:
+            return tuple(i for i, label in enumerate(self.labels) if label in SYMBOLS)
+        return ()
+
     def alphabets(self) -> dict[str, tuple[tuple[str, tuple[int, ...]], ...]]:
         """Return the alphabets of these labels: name -> ((answer, indices of the classes summed into it), ...)."""
         index = {label: i for i, label in enumerate(self.labels)}
+        every = tuple((label, (i,)) for label, i in index.items() if label != OTHER)
+        symbols = self.symbols()
         found: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
-            "all": tuple((label, (i,)) for label, i in index.items() if label != OTHER)
+            "all": tuple(entry for entry in every if not {*entry[1]} & {*symbols})
         }
+        if symbols:
+            found["printable"] = every
         if all(d in index for d in DIGITS):
             found["digits"] = tuple((d, (index[d],)) for d in DIGITS)
         cases = [tuple(index[c] for c in (u, u.lower()) if c in index) for u in UPPER]

@@ -52,7 +52,8 @@ class Recognizer:
     """A model with its preprocessing.
 
     A picture is a path, a PIL image, a uint8 array (H, W), (H, W, 3) or (H, W, 4), or the value of a Gradio
-    ImageEditor. Alphabets: ``digits``, ``letters`` (26, both cases summed) and ``all``, where the labels allow them.
+    ImageEditor. Alphabets, where the labels allow them: ``digits``, ``letters`` (26, both cases summed), ``all``, and
+    ``printable``, with symbols. Outside of ``printable``, what is likely to be a symbol is not answered surely.
     Pictures that cannot be read raise ``hwr.UserError``, a ValueError.
     """
 
@@ -69,6 +70,7 @@ class Recognizer:
         """Cache the names of all alphabets and their class-to-answer matrices."""
         self.config = config
         self._other = config.labels.index(OTHER) if OTHER in config.labels else None
+        self._symbols = list(config.symbols())
         self._alphabets = {}
         for name, entries in config.alphabets().items():
             sums = probabilities.sums(entries, len(config.labels))
@@ -108,12 +110,12 @@ class Recognizer:
         _, logits = self._asked([self.see(image)], self._logits)
         return next(iter(self._likeliest(logits, k, alphabet)), {})
 
-    def is_confident(self, image: Any) -> bool:
+    def is_confident(self, image: Any, alphabet: Alphabet = "all") -> bool:
         """Return False for probable non-characters: scribbles, symbols, several characters at once, a blank picture.
 
         The threshold accepts 99 % of the characters of the validation data.
         """
-        return self.answer(self.see(image)).confident
+        return self.answer(self.see(image), alphabet=alphabet).confident
 
     def probabilities(
         self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all"
@@ -125,9 +127,9 @@ class Recognizer:
         answers = len(self.labels(alphabet))
         return self._each(images, np.zeros(answers, np.float32), lambda _, logits: self._among(logits, alphabet))
 
-    def are_confident(self, images: Sequence[Any] | NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def are_confident(self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all") -> NDArray[np.bool_]:
         """Return `is_confident` for each picture, bool (N,)."""
-        return self._each(images, np.False_, self._confident)
+        return self._each(images, np.False_, lambda seen, logits: self._confident(seen, logits, alphabet))
 
     def see(self, image: Any) -> Gray | None:
         """Return the preprocessed picture: ink cropped, scaled and centred, uint8 (S, S); None if blank."""
@@ -187,7 +189,10 @@ class Recognizer:
         found = [Answer({}, False)] * len(seen)
         asked, logits = self._asked(seen, self._batched)
         pictures = [one for one in seen if one is not None]
-        likeliest, confident = self._likeliest(logits, k, alphabet), self._confident(pictures, logits).tolist()
+        likeliest, confident = (
+            self._likeliest(logits, k, alphabet),
+            self._confident(pictures, logits, alphabet).tolist(),
+        )
         for i, shares, sure in zip(asked, likeliest, confident, strict=True):
             found[i] = Answer(shares, sure)
         return found
@@ -230,17 +235,20 @@ class Recognizer:
             return asked, np.zeros((0, len(self.config.labels)), np.float32)
         return asked, ask(np.array([one for one in seen if one is not None]))
 
-    def _confident(self, seen: Sequence[Gray], logits: Logits) -> NDArray[np.bool_]:
+    def _confident(self, seen: Sequence[Gray], logits: Logits, alphabet: Alphabet) -> NDArray[np.bool_]:
         """bool (N,) of pictures and their calibrated logits: a lying bar is neither a digit nor a Latin letter."""
-        sure = self._sureness(logits) >= self.config.rejection_threshold
+        sure = self._sureness(logits, alphabet) >= self.config.rejection_threshold
         names = [label for label in self.config.labels if label != OTHER]
         if not self.config.ink or not all(len(name) == 1 and name.isascii() and name.isalnum() for name in names):
             return sure  # a class may be a dash
         return np.asarray(sure & ~np.array([is_flat(one) for one in seen], bool))
 
-    def _sureness(self, logits: Logits) -> Floats:
-        """Return `probabilities.confidence` of calibrated logits, (N,)."""
-        return probabilities.confidence(logits, self._other)
+    def _sureness(self, logits: Logits, alphabet: Alphabet) -> Floats:
+        """Return `probabilities.confidence` of calibrated logits, (N,), without what lies on symbols."""
+        sure = probabilities.confidence(logits, self._other)
+        if alphabet == "printable" or not self._symbols:
+            return sure
+        return np.asarray(sure - probabilities.softmax(logits)[:, self._symbols].sum(axis=1))
 
     def _among(self, logits: Logits, alphabet: str) -> Floats:
         """Return probabilities (N, answers) from calibrated logits (N, C): softmax over the alphabet, cases summed."""

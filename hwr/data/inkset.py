@@ -36,6 +36,7 @@ class InkSet:
     of_writers: NDArray[np.bool_]
     drawn: bool = False  # from trajectories: no scan, so no copy of one
     weights: NDArray[np.float32] | None = None  # (N,): how often an epoch sees each sample; None is once
+    lots: NDArray[np.float64] | None = None  # (N,) in [0, 1): which writers are held out, by name; None: by number
     sure: NDArray[np.bool_] | None = None  # (N,): drawn to be what it is called, whatever a teacher says; None is not
 
     def __len__(self) -> int:
@@ -58,7 +59,10 @@ class InkSet:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
         """The chosen samples."""
-        arrays = {name: getattr(self, name) for name in ("images", "labels", "groups", "of_writers", "weights", "sure")}
+        arrays = {
+            name: getattr(self, name)
+            for name in ("images", "labels", "groups", "of_writers", "weights", "lots", "sure")
+        }
         return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
 
     def weighted(self, weight: float | NDArray[np.float32]) -> InkSet:
@@ -145,6 +149,7 @@ def fit_source(source: Source, model: ModelConfig, skip_damaged: bool = False) -
     of_writers = np.full(len(source), source.writers)
     drawn = source.trajectory is not None
     ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, of_writers, drawn)
+    ink_set = replace(ink_set, lots=source.lots)
     return ink_set if kept.all() else ink_set.take(kept)
 
 
@@ -203,7 +208,7 @@ def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet | Non
     if len(ink) < 2:
         raise UserError(f"{ink.name}: {len(ink)} sample cannot be split for validation: more, or --validation 0")
     if len(np.unique(ink.groups)) == 1:  # who is learnt from as well, and no stranger
-        ink = replace(ink, groups=np.arange(len(ink)), of_writers=np.zeros(len(ink), np.bool_))
-    lots = np.random.default_rng(seed).random(int(ink.groups.max()) + 1)[ink.groups]
+        ink = replace(ink, groups=np.arange(len(ink)), of_writers=np.zeros(len(ink), np.bool_), lots=None)
+    lots = np.random.default_rng(seed).random(int(ink.groups.max()) + 1)[ink.groups] if ink.lots is None else ink.lots
     held = lots <= np.clip(share, lots.min(), np.max(lots, where=lots < lots.max(), initial=0))
     return ink.take(~held), ink.take(held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -35,16 +35,19 @@ class Material:
 Kind = Callable[[np.random.Generator, Material], Gray]
 
 
-def source(n: int, seed: int, characters: NDArray[np.uint8], held_out: bool = False) -> Source:
+def source(
+    n: int, seed: int, characters: NDArray[np.uint8], held_out: bool = False, known: Collection[str] = ()
+) -> Source:
     """Return ``n`` outliers, all of the target ``(OTHER,)``; sample i depends on (seed, i) alone.
 
     ``characters``: uint8 (N, S, S), fitted pictures of real characters, white on black, of which several are put
-    together; N at least 1. ``held_out`` draws from the symbols and kinds that are never trained on.
+    together; N at least 1. ``held_out`` draws from the symbols and kinds that are never trained on. Signs that are
+    among the classes ``known`` are not drawn.
     Raises ValueError for characters of another shape.
     """
     if characters.dtype != np.uint8 or characters.ndim != 3 or not len(characters):
         raise ValueError(f"characters must be uint8 (N, S, S), N > 0; got {characters.dtype} {characters.shape}")
-    material = Material(characters, symbols(held_out))
+    material = Material(characters, symbols(held_out, tuple(sorted(known))))
     shares = HELD_OUT if held_out else TRAINED
     names, ends = tuple(shares), np.cumsum(list(shares.values()))
 
@@ -61,12 +64,13 @@ def _source(n: int, ink: Callable[[int], Gray]) -> Source:
 
 
 @cache
-def symbols(held_out: bool) -> tuple[Strokes, ...]:
+def symbols(held_out: bool, known: tuple[str, ...] = ()) -> tuple[Strokes, ...]:
     """Return the glyphs of ``sample/symbols.npz`` to train on, or those held out. Variants of a glyph stay together."""
     with np.load(SAMPLE_DIR / "symbols.npz") as file:
         strokes = np.split(file["xy"], file["stroke_offsets"][1:-1])
         ends = file["sample_offsets"]
-        chosen = np.flatnonzero(file["held_out"] == held_out)
+        signs = np.array([name.partition(":")[2] for name in file["classes"]])[file["labels"]]
+        chosen = np.flatnonzero((file["held_out"] == held_out) & ~np.isin(signs, known))
     return tuple(strokes[ends[i] : ends[i + 1]] for i in chosen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,11 +30,19 @@ EMNIST_CAPITALS = dict(
 )  # per cent
 
 SAMPLE_DIR = Path(__file__).parents[1] / "sample"
+TABLES = (".csv", ".parquet")  # of pictures and their classes
 RASTER_KEYS = ("images", "labels", "classes")
 MOST_BYTES = 2**33  # of an .npz, unpacked: ten times EMNIST
 FARTHEST = 2**31  # of a pen, in its own units
 MOST_WRITERS = 10**7  # each has a lot of its own when a validation split is drawn
 PEN_KEYS = ("xy", "stroke_offsets", "sample_offsets", "labels", "classes")
+
+
+ALTERNATIVE = "|"  # between names of which the first that can be had is read
+
+
+class DownloadError(UserError):
+    """A known source cannot be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,9 @@ class Source:
     groups: NDArray[np.int64]  # (N,) samples of one group stay on one side of a split: a writer, or the sample itself
     trajectory: Callable[[int], Strokes] | None = None  # sample i as the pen moved, where that is known
     writers: bool = False  # the groups are writers
+    lots: NDArray[np.float64] | None = (
+        None  # (N,) in [0, 1): by a writer's name, to hold the same people out everywhere
+    )
     is_ink: bool = True  # pictures are white on black already, and need no guess
 
     def __len__(self) -> int:
@@ -64,11 +76,40 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
     ``pens`` pictures are drawn of each trajectory of the training split. Raises UserError for unknown names,
     missing downloads, empty folders, files without the keys, and classes whose names no model may have.
     """
-    source = _read(name, split, data_dir, pens, seed)
+    *preferred, last = _alternatives(name)
+    for choice in preferred:
+        try:
+            return read(choice, split, data_dir, pens, seed)
+        except DownloadError as error:
+            print(f"{error}. Instead of {choice}: {last}")
+    source = _read(last, split, data_dir, pens, seed)
     if odd := [label for target in source.targets for label in target if not is_label(label)]:
         shown = f"{odd[0][:20]!r} cannot name a class: expected 1 to {LONGEST_LABEL} printable characters"
         raise UserError(f"{name}: {shown}")
     return source
+
+
+def _alternatives(name: str) -> list[str]:
+    """``emnist-byclass|emnist_train_part.npz`` as two names; the name of a file or folder that is there as one."""
+    return [name] if local(name).exists() else name.split(ALTERNATIVE)
+
+
+def require(name: str, data_dir: Path) -> None:
+    """Raise UserError if there is no such source: a known name, a folder, an .npz, or the form of a dataset's name."""
+    *preferred, name = _alternatives(name)
+    if any(choice in DOWNLOADS for choice in preferred):
+        return
+    if name == "sample" or name in DOWNLOADS or name.startswith(hub_files.PREFIX):
+        return
+    path = located(name, data_dir)
+    if path.is_dir() or (path.suffix in (".npz", *TABLES) and path.is_file()):
+        return
+    if path.suffix == ".npz":
+        raise UserError(f"no such file: {path}")
+    if path.exists():
+        raise UserError(f"{name} is no folder of class folders, and no .npz, .csv or .parquet file")
+    files = f"a folder, an .npz, .csv or .parquet file, or {hub_files.FORM}"
+    raise UserError(f"no such data: {name}; known names: sample, {', '.join(DOWNLOADS)}; or give {files}")
 
 
 def _read(name: str, split: Split, data_dir: Path, pens: int, seed: int) -> Source:
@@ -79,17 +120,13 @@ def _read(name: str, split: Split, data_dir: Path, pens: int, seed: int) -> Sour
         return _downloaded(name, split, local(data_dir))
     if name.startswith(hub_files.PREFIX):
         return _named(*hub_data.read(name, split))
+    require(name, data_dir)
     path = located(name, data_dir)
     if path.is_dir():
         return _named(path.name, *pictures.folder(path, split))
-    if path.suffix in (".csv", ".parquet") and path.is_file():
+    if path.suffix in TABLES:
         return _named(path.stem, *pictures.table(path))
-    if path.suffix == ".npz":
-        return _npz(path, pens if split == "train" else 1, seed)
-    if path.exists():
-        raise UserError(f"{name} is no folder of class folders, and no .npz, .csv or .parquet file")
-    files = f"a folder, an .npz, .csv or .parquet file, or {hub_files.FORM}"
-    raise UserError(f"no such data: {name}; known names: sample, {', '.join(DOWNLOADS)}; or give {files}")
+    return _npz(path, pens if split == "train" else 1, seed)
 
 
 def located(name: str, data_dir: Path) -> Path:
@@ -107,8 +144,6 @@ def brings_test(name: str) -> bool:
 
 
 def _npz(path: Path, pens: int, seed: int) -> Source:
-    if not path.is_file():
-        raise UserError(f"no such file: {path}")
     arrays = load_npz(path)
     return _pen(path, arrays, pens, seed) if "xy" in arrays else _raster(path.stem, path, arrays)
 
@@ -158,7 +193,9 @@ def _pen(path: Path, arrays: dict[str, NDArray[Any]], pens: int, seed: int) -> S
         return sketch(trajectory(i), np.random.default_rng((seed, i)))
 
     groups, writers = _groups(path, arrays, len(labels))
-    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory, writers)
+    lots = _lots(path, arrays, groups, seed) if writers else None
+    lots = None if lots is None else lots.repeat(pens)
+    return Source(path.stem, ink, labels.repeat(pens), targets, groups.repeat(pens), trajectory, writers, lots)
 
 
 def trajectories(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Callable[[int], Strokes], int]:
@@ -203,6 +240,22 @@ def _groups(path: Path, arrays: dict[str, NDArray[Any]], n: int) -> tuple[NDArra
     return writers, True
 
 
+def _lots(
+    path: Path, arrays: dict[str, NDArray[Any]], writers: NDArray[np.int64], seed: int
+) -> NDArray[np.float64] | None:
+    """What is drawn for each sample when writers are held out, by the writer's name and the seed; None without names.
+
+    Several files that share writers hold out the same ones.
+    """
+    if "writer_names" not in arrays:
+        return None
+    names = _classes(path, arrays, "writer_names")
+    if writers.max() >= len(names):
+        raise UserError(f"{path}: writer must index its {len(names)} writer_names")
+    digests = [hashlib.sha256(f"{seed}/{name}".encode()).digest() for name in names]
+    return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])[writers]
+
+
 def _classes(path: Path, arrays: dict[str, NDArray[Any]], key: str) -> list[str]:
     found = arrays[key]
     if found.dtype.kind not in "Uiu" or found.ndim != 1:
@@ -242,7 +295,7 @@ def _downloaded(name: str, split: Split, root: Path) -> Source:
         images, labels, targets = downloads.read(name, split, root)
     except (RuntimeError, URLError, OSError, EOFError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(
+        raise DownloadError(
             f"{name} could not be downloaded to {root}: {reason} Check the network, put the files there by hand, "
             "or train on what ships with the project: --data sample"
         ) from None

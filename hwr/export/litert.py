@@ -21,8 +21,8 @@ from hwr.export.parity import Answers
 
 PACKAGES = ("litert_torch", "ai_edge_litert")
 INSTALL = (
-    "in an environment of its own, pip install litert-torch timm torchvision opencv-python-headless; then "
-    "pip install tyro, whatever pip says of xdsl"
+    "in an environment of its own, pip install litert-torch timm torchvision opencv-python-headless onnx onnxruntime; "
+    "then pip install tyro, whatever pip says of xdsl"
 )
 EXTRA = "hwr.json"  # packed behind the graph, where any program for zip files finds it: what `graph.about` says
 

@@ -158,7 +158,7 @@ def check(content: bytes, recognizer: Recognizer, n: int | None = None) -> Parit
     n = n or SKETCHES
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     keep = [i for i, label in enumerate(recognizer.config.labels) if label in recognizer.labels("all")]
     pictures = list(sketches(n))
     expected = recognizer.probabilities(pictures)

@@ -10,6 +10,8 @@ import torch
 from timm.data.mixup import cutmix_bbox_and_lam
 from torch.nn import functional as F
 
+from hwr.training import degrade
+
 REMNANT = (0.75, 0.85)  # of the side: offset of the neighbour, so that at most a quarter of it stays in the picture
 ELASTIC_GRID = 4  # knots a side of the random displacement field
 
@@ -28,6 +30,12 @@ class Augmentation:
     gain: float = 0.0
     occlusion: float = 0.0
     remnant: float = 0.0
+    rules: float = 0.0
+    dots: float = 0.0
+    coarse: float = 0.0
+    blobs: float = 0.0
+    broken: float = 0.0
+    cut: float = 0.0
 
     @classmethod
     def of(cls, config: Any) -> Augmentation:
@@ -36,11 +44,13 @@ class Augmentation:
 
     def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
         """Augment pixels in [0, 1], (N, 1, S, S), each sample in its own way; the result has ``size`` pixels a side."""
-        pixels = change_strokes(leave_remnant(pixels, self.remnant), self.stroke)
+        pixels = degrade.cut(leave_remnant(pixels, self.remnant), self.cut)
+        pixels = degrade.break_strokes(degrade.thicken(change_strokes(pixels, self.stroke), self.blobs), self.broken)
         pixels = F.grid_sample(
             pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False
         )
-        pixels = change_gain(change_focus(pixels, self.blur), self.gain)
+        pixels = degrade.draw_rules(degrade.print_dots(pixels, self.dots), self.rules)
+        pixels = change_gain(change_focus(degrade.coarsen(pixels, self.coarse), self.blur), self.gain)
         return occlude(pixels, self.occlusion)
 
     def _grid(self, n: int, size: int, device: torch.device) -> torch.Tensor:

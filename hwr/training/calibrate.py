@@ -35,6 +35,9 @@ def calibrate(
         temperature = metrics.fit_temperature(logits[strangers][:, characters], allowed[strangers][:, characters])
         temperature = round(temperature, 4)
         sure = metrics.confidence(logits / temperature, other)
+        if symbols := list(config.symbols()):  # letters and digits are asked for without them
+            on_symbols = (logits / temperature).softmax(1)[:, symbols].sum(1)
+            sure = sure - on_symbols * ~allowed[:, symbols].any(1)
         config = replace(config, temperature=temperature, rejection_threshold=round(metrics.fit_threshold(sure), 6))
         measured["validation"] = metrics.summary(logits[:, characters], allowed[:, characters], temperature)
     if sets.strange is not None:

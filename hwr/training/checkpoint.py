@@ -33,13 +33,18 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         ) from None
 
 
+def require(folder: Path) -> None:
+    """Raise UserError if there is no checkpoint in the folder."""
+    if not (folder / FILE).exists():
+        raise UserError(f"nothing to resume: {folder / FILE} does not exist; start without --resume")
+
+
 def read(folder: Path) -> dict[str, Any]:
     """A checkpoint's state. Raises UserError where there is none or it is damaged."""
+    require(folder)
     path = folder / FILE
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except FileNotFoundError:
-        raise UserError(f"nothing to resume: {path} does not exist; start without --resume") from None
     except Exception as error:  # a damaged archive fails in many ways
         raise UserError(f"{path} is damaged: {error}; start again without --resume in a new --out") from None
 

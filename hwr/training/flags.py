@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 SMALL = "resnet18-half"  # not a timm name: ResNet-18 at half its width, ModelConfig's default arguments
 
@@ -57,7 +59,7 @@ class StartOptions:
     """A timm ResNet, or resnet18-half: 2.8 M parameters. Unused where --init names a model."""
     model_args: str = ""
     """More arguments of timm's create_model, as JSON: '{"channels": [48, 96, 192, 320]}'."""
-    image_size: int | None = None
+    image_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
     """Side of the network's input, in pixels. Default: that of the model that --init names, or 48."""
     finetune: Literal["full", "head", "last-stage", "gradual"] = "full"
     """What learns: all, the classifier, the last stage with it, or one stage more every few epochs."""
@@ -78,15 +80,16 @@ class StartOptions:
 class OptimisationOptions:
     """How the weights change."""
 
-    epochs: int = 20
+    epochs: int = 10
     """Passes over the training data."""
     batch_size: int = 256
     """Images per update, on all processes together."""
     accumulate: int = 1
     """Parts in which a batch is worked on, to save memory."""
     optimizer: str = "adamw"
-    """A timm optimizer: adamw, sgd, muon, lamb ..."""
-    lr: float | None = None
+    """A timm optimizer: adamw, sgd, muon, lamb ...; or lbfgs, which with --finetune head fits the classifier of a
+    trained model to a few pictures, in seconds."""
+    lr: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
     """Peak learning rate. Default: 0.003 from scratch, 0.001 from trained weights."""
     momentum: float = 0.9
     """Of optimizers that have one."""
@@ -108,9 +111,10 @@ class OptimisationOptions:
     """Stop after so many epochs without progress on validation; 0 never stops early."""
     keep: Literal["best", "last"] = "best"
     """The epoch whose weights are kept: the best on validation, or the last, where it is too small to choose by."""
-    small_size: int = 0
-    """Side of the pictures in the first epochs, in pixels, which saves time; 0 is --image-size."""
-    small_share: float = 0.5
+    small_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
+    """Side of the pictures in the first epochs, in pixels, which saves time; 0 is --image-size. Default: two thirds of
+    --image-size from scratch, 0 from trained weights."""
+    small_share: float = 0.6
     """Share of the epochs at --small-size."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of the forward pass. auto: bf16 where the hardware is fast at it."""
@@ -158,6 +162,18 @@ class AugmentationOptions:
     """Probability that a small patch is erased."""
     remnant: float = 0.0
     """Probability that the edge of another picture is left at a side."""
+    rules: float = 0.0
+    """Probability that rules or borders of a form are left along one to three sides."""
+    dots: float = 0.0
+    """Probability of grey dots of print under the ink."""
+    coarse: float = 0.0
+    """Probability of a scan of 8 to 20 pixels a side, half the time in black and white."""
+    blobs: float = 0.0
+    """Probability that strokes are three times as wide."""
+    broken: float = 0.0
+    """Probability that strokes have gaps."""
+    cut: float = 0.0
+    """Probability that a side is cut off."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ from hwr.training.flags import (
 )
 
 PLAIN_MEAN, PLAIN_STD = 0.449, 0.226  # of plain pictures in grey: ImageNet's, averaged over its colours
+SMALLER = 2 / 3  # of the image size: the first epochs from scratch take less than half of the time
+LEAST_SMALLER = 24  # pixels: a smaller picture of a character is not worth an epoch
+LBFGS = "lbfgs"  # no timm optimizer: the classifier alone, as a convex problem
 FRESH = ("scratch", "imagenet")  # what --init takes besides models of ours
 
 
@@ -33,7 +36,10 @@ class TrainConfig(
     def __post_init__(self) -> None:
         """Raise UserError for values that cannot train anything."""
         if not self.data:
-            raise UserError("--data names no source: expected at least one, such as --data sample")
+            raise UserError(
+                "--data names no source: expected at least one, such as --data sample, or a folder of pictures with "
+                "one subfolder for each character"
+            )
         if not self.init or (len(self.init) > 1 and {*self.init} & {*FRESH}):
             given = " ".join(self.init) or "names nothing"
             raise UserError(f"--init {given}: expected one start, or several models of ours")
@@ -57,6 +63,11 @@ class TrainConfig(
         if self.task == "lines":
             self._require_line_flags()
         self.network()  # raises for model_args that are no JSON
+        if self.optimizer == LBFGS and (self.finetune != "head" or self.is_fresh):
+            raise UserError(
+                "--optimizer lbfgs fits the classifier of a trained model: expected --finetune head, and --init with a "
+                "model such as bundled"
+            )
         if self.average and (not self.validation or self.is_fresh):
             raise UserError("--average needs --init with a model of ours, and validation data to choose by")
         if self.case_trust and not (self.teacher and self.case_prior):
@@ -89,7 +100,15 @@ class TrainConfig(
     @property
     def small_epochs(self) -> int:
         """How many epochs come at ``small_size``."""
-        return round(self.small_share * self.epochs) if self.small_size else 0
+        return round(self.small_share * self.epochs) if self.first_size else 0
+
+    @property
+    def first_size(self) -> int:
+        """Side of the pictures in the first epochs, in pixels; 0 is that of all epochs."""
+        if self.small_size is not None:
+            return self.small_size
+        size = round((self.image_size or ModelConfig(()).image_size) * SMALLER)
+        return size if self.init == ("scratch",) and size >= LEAST_SMALLER else 0
 
     def network(self) -> ModelConfig:
         """The network that the flags describe, without labels. Raises UserError for ``model_args`` that are no JSON."""
@@ -139,6 +158,7 @@ OF_CHARACTERS = (  # flags that change nothing where lines are learnt
 SHARES = (
     *("outliers", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
     *("decay_rate", "ema", "small_share", "smoothing", "drop_rate", "drop_path", "occlusion", "remnant"),
+    *("rules", "dots", "coarse", "blobs", "broken", "cut"),
 )
 
 

@@ -19,7 +19,8 @@ from hwr.training import average
 from hwr.training.options import LEAST, TrainConfig
 
 HEAD = "fc"  # of every timm ResNet
-MEASURED = {"temperature", "rejection_threshold", "sha256"}  # of a model's config: what two of one network differ in
+# Keys of a model's config in which two models of one network may differ.
+MEASURED = {"temperature", "rejection_threshold", "sha256", "graph_sha256"}
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,18 @@ def begin(start: Start, labels: tuple[str, ...], config: TrainConfig) -> tuple[t
     return model, described
 
 
-def _pretrained(config: ModelConfig, args: dict[str, Any]) -> torch.nn.Module:
-    """timm's ImageNet weights; timm sums the filters of conv1 over the colours."""
+def require_pretrained(config: ModelConfig) -> None:
+    """Raise UserError for a network that timm has no weights for."""
     if config.model_args != {"in_chans": 1}:
         raise UserError(
             f"--init imagenet has no weights for {config.architecture} with {config.model_args}: "
             "name a network as timm trained it, such as --architecture resnet18"
         )
+
+
+def _pretrained(config: ModelConfig, args: dict[str, Any]) -> torch.nn.Module:
+    """timm's ImageNet weights; timm sums the filters of conv1 over the colours."""
+    require_pretrained(config)
     try:
         return build(config, pretrained=True, **args)
     except OSError as error:  # huggingface_hub's and urllib's errors of the network are OSErrors or wrapped in them

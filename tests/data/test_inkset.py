@@ -201,6 +201,41 @@ def test_a_file_is_also_found_beside_the_downloads(tmp_path: Path) -> None:
     assert len(sources.read("mine.npz", "test", tmp_path)) == len(sources.read(str(PENS), "test", Path()))
 
 
+def test_of_alternatives_the_first_that_can_be_had_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def offline(*_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(sources.downloads, "read", offline)
+    pens = str(Path(__file__).parent / "pens.npz")
+    assert sources.read(f"emnist-byclass|{pens}", "train", tmp_path).name == "pens"
+    assert f"Instead of emnist-byclass: {pens}" in capsys.readouterr().out
+    with pytest.raises(UserError, match="could not be downloaded"):
+        sources.read("mnist", "train", tmp_path)
+
+
+def test_files_that_share_writers_hold_out_the_same_ones_by_name(tmp_path: Path) -> None:
+    names = np.array([f"abc/{i}" for i in range(40)])
+    held = []
+    for file, order in (("one", np.arange(40)), ("two", np.arange(40)[::-1])):
+        arrays = {
+            "xy": np.tile([[0, 0], [9, 9]], (40, 1)),
+            "stroke_offsets": np.arange(41) * 2,
+            "sample_offsets": np.arange(41),
+            "labels": np.arange(40) % 2,
+            "classes": np.array(["a", "b"]),
+            "writer": np.arange(40),
+            "writer_names": names[order],
+        }
+        np.savez(tmp_path / f"{file}.npz", **arrays)
+        _, val = data.hold_out(load(tmp_path / f"{file}.npz"), 0.2, 0)
+        assert val is not None
+        held.append({names[order][i] for i in val.writers()})
+    assert held[0] == held[1]
+    assert 2 < len(held[0]) < 16
+
+
 def test_empty_folders_and_damaged_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no pictures"):
         load(tmp_path)

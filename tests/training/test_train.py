@@ -22,7 +22,7 @@ from hwr.evaluation import report as evaluation
 from hwr.files import write_atomically
 from hwr.model import store
 from hwr.training.options import TrainConfig
-from hwr.training.recipes import RECIPES
+from hwr.training.recipes import ABOUT, RECIPES
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -216,8 +216,57 @@ def test_a_recipe_sets_defaults_that_flags_beside_it_override() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_a_valid_configuration(name: str) -> None:
-    TrainConfig(**RECIPES[name])
+def test_every_recipe_is_a_valid_configuration_and_is_described(name: str) -> None:
+    TrainConfig(**{"data": ("mine",), **{k: v for k, v in RECIPES[name].items() if v != ()}})
+    assert ABOUT[name].endswith(".")
+
+
+def test_help_ends_with_examples_and_a_sentence_for_each_recipe_and_speaks_no_python() -> None:
+    shown = shown_help()
+    assert "None" not in shown
+    end = shown[shown.index("Examples:") :]
+    assert end.count("python train.py") >= 4
+    for name, text in ABOUT.items():
+        assert f"{name} " in end and text in end
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--optimizer", "moon"), "--optimizer moon"),
+        (("--scheduler", "moon"), "--scheduler moon"),
+        (("--architecture", "vit_tiny_patch16_224"), "timm ResNet"),
+        (("--init", "imagenet"), "has no weights"),
+        (("--teacher", "nowhere"), "nowhere"),
+        (("--test", "nothing.npz"), "no such file: nothing.npz"),
+        (("--data", "sample", "nothing"), "no such data: nothing"),
+        (("--recipe", "personal"), "--data names no source"),
+        (("--optimizer", "lbfgs"), "expected --finetune head"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_found_before_data_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    flags: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.setattr(train.prepare, "load", lambda *_: pytest.fail("the data was read"))
+    assert words in mistake(monkeypatch, capsys, "--out", str(tmp_path / "model"), *flags)
+
+
+@pytest.mark.parametrize("recipe", [(), ("--recipe", "personal")])
+def test_a_single_class_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, recipe: tuple[str, ...]
+) -> None:
+    (tmp_path / "mine" / "tick").mkdir(parents=True)
+    for i in range(4):
+        Image.fromarray(np.pad(np.full((9, 3 + i), 0, np.uint8), 9, constant_values=255)).save(
+            tmp_path / "mine" / "tick" / f"{i}.png"
+        )
+    flags = (*recipe, "--data", str(tmp_path / "mine"), "--validation", "0", "--out", str(tmp_path / "model"))
+    assert "'tick' alone: expected at least two classes" in mistake(monkeypatch, capsys, *flags)
 
 
 @pytest.mark.slow

@@ -1,0 +1,44 @@
+"""Find mistakes of a command line before data is read, which may take minutes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hwr.config import OTHER, UserError
+from hwr.data import sources
+from hwr.model import verify
+from hwr.model.resnet import build
+from hwr.training import checkpoint, optim, start
+from hwr.training.options import LBFGS, TrainConfig
+
+ANY_TWO = ("0", "1")  # classes for a network that is thrown away
+
+
+def before_reading(config: TrainConfig, begun: start.Start) -> None:
+    """Raise UserError if training would fail whatever the data holds.
+
+    The sources have to exist; the network, the optimizer and its schedule have to be possible; the teachers and the
+    checkpoint to go on from have to be there.
+    """
+    for name in (*config.data, *config.test):
+        sources.require(name, config.data_dir)
+    if config.init == ("imagenet",):
+        start.require_pretrained(begun.config)
+    model = build(replace(begun.config, labels=ANY_TWO), drop_rate=config.drop_rate, drop_path_rate=config.drop_path)
+    if config.optimizer != LBFGS:
+        optim.schedule(optim.optimizer(model, config), config, steps=1)
+        if config.resume:
+            checkpoint.require(config.out)
+    for name in config.teacher:
+        verify.read_config(start.folder_of(name))
+
+
+def classes(config: TrainConfig, found: tuple[str, ...]) -> None:
+    """Raise UserError for a single class: a model that knows no other answers it to everything."""
+    characters = [name for name in found if name != OTHER]
+    if len(characters) < 2:
+        given = f"{characters[0]!r} alone" if characters else "no character"
+        raise UserError(
+            f"--data {' '.join(config.data)} has {given}: expected at least two classes, or everything would be read "
+            "as the one; add a subfolder with pictures of other characters"
+        )
