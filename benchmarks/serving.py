@@ -41,6 +41,7 @@ def served(*command: str, **environment: str) -> Iterator[Served]:
             "GRADIO_TEMP_DIR": folder,
             "GRADIO_ANALYTICS_ENABLED": "False",
             "HF_HUB_OFFLINE": "1",
+            "PYTHONUNBUFFERED": "1",
             **environment,
         }
         with log.open("w") as file:
@@ -63,11 +64,14 @@ def free_port() -> int:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once the page listens. Raises UserError with what it printed if it ends, or does not in time."""
+    """Return once the page listens and has asked itself whether it answers: a request before that may outrun it.
+
+    Raises UserError with the log where the page ends, or does not listen in time.
+    """
     end = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < end and process.poll() is None:
         with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+            if "public link" in log.read_text() and attempt.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
     raise UserError(f"the page did not listen within {STARTS_WITHIN} s: {log.read_text()}")

@@ -153,6 +153,7 @@ def served(log: Path, env: Mapping[str, str], model: str = "") -> Iterator[str]:
         "GRADIO_TEMP_DIR": str(log.parent),
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HWR_MODEL": model,
+        "PYTHONUNBUFFERED": "1",
     }
     with log.open("w") as file:
         process = subprocess.Popen(
@@ -167,9 +168,10 @@ def served(log: Path, env: Mapping[str, str], model: str = "") -> Iterator[str]:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the page listens and has asked itself whether it answers: a request before that may outrun it."""
     for _ in range(STARTS_WITHIN * 5):
         with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+            if "public link" in log.read_text() and attempt.connect_ex(("127.0.0.1", port)) == 0:
                 return
         assert process.poll() is None, log.read_text()
         time.sleep(0.2)

@@ -75,10 +75,7 @@ STATES: dict[str, Callable[[Page], None]] = {
 }
 IN_DOCS = {  # name -> state, size, scheme
     "light": ("character", "wide", "light"),
-    "dark": ("unsure", "wide", "dark"),
     "several": ("number", "wide", "light"),
-    "phone": ("character", "phone", "light"),
-    "phone-dark": ("number", "phone", "dark"),
     "photo": ("photo", "wide", "light"),
 }
 
