@@ -5,7 +5,7 @@ Examples:
   python train.py --data mnist --out runs/mnist               MNIST, which is downloaded
   python train.py --data my_folder --init bundled --average   pictures, my_folder/<class>/*.png, and a trained start
   python train.py --recipe personal --data my_folder          your own hand or new characters, from a few pictures
-  python train.py --task lines --data my_lines --init bundled your words and lines, words.png beside words.txt
+  python train.py --recipe lines-personal --data my_lines     your words and lines, words.png beside words.txt
   python train.py --data my_folder --push owner/name          published on the Hugging Face Hub when it is done
 """
 
@@ -74,7 +74,6 @@ def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
     begun = start.find(config)
     checks.before_reading(config, begun)
     sets = prepare.load(config, begun.config)
-    checks.classes(config, sets.classes())
     labels = begun.labels(sets.classes(), config.keep_labels)
     model, model_config = start.begin(begun, labels, config)
     first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -270,5 +269,6 @@ def evaluate(config: TrainConfig, sets: prepare.Sets, device: torch.device) -> N
 
 
 if __name__ == "__main__":
-    described = "\n".join(f"  {name:<14}{text}" for name, text in ABOUT.items())
+    width = max(map(len, ABOUT)) + 2
+    described = "\n".join(f"  {name:<{width}}{text}" for name, text in ABOUT.items())
     cli.run(main, TrainConfig, f"{__doc__}\nRecipes:\n{described}", RECIPES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwr.config import OTHER, UserError
 from hwr.data import sources
 from hwr.model import verify
 from hwr.model.resnet import build
@@ -31,14 +30,3 @@ def before_reading(config: TrainConfig, begun: start.Start) -> None:
             checkpoint.require(config.out)
     for name in config.teacher:
         verify.read_config(start.folder_of(name))
-
-
-def classes(config: TrainConfig, found: tuple[str, ...]) -> None:
-    """Raise UserError for a single class: a model that knows no other answers it to everything."""
-    characters = [name for name in found if name != OTHER]
-    if len(characters) < 2:
-        given = f"{characters[0]!r} alone" if characters else "no character"
-        raise UserError(
-            f"--data {' '.join(config.data)} has {given}: expected at least two classes, or everything would be read "
-            "as the one; add a subfolder with pictures of other characters"
-        )

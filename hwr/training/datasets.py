@@ -67,7 +67,7 @@ def load(config: TrainConfig, model: ModelConfig) -> Sets:
 def _require_classes(pools: Sequence[data.InkSet], config: TrainConfig) -> None:
     """Refuse a single class, which every picture would be, unless there are outliers to tell it from."""
     classes = sorted({name for pool in pools for name in pool.classes()})
-    if len(classes) < 2 and not config.outliers and not config.keep_labels:
+    if len(classes) < 2 and not config.outliers:
         raise UserError(
             f"--data {' '.join(config.data)} has the single class {classes[0]!r}: expected at least two, or --outliers"
         )

@@ -18,10 +18,8 @@ class DataOptions:
     task: Literal["characters", "lines"] = "characters"
     """What the network reads: single characters, or lines of writing (words, numbers, sentences)."""
     data: tuple[str, ...] = ("sample",)
-    """Training sources, merged by class name: sample, mnist, emnist-byclass and others that torchvision
-    downloads, a folder with one subfolder per class, a .csv with the columns path and label, a .parquet file, or an
-    .npz of images or of pen trajectories. For lines: sample, an .npz of pen trajectories with their text, a folder of
-    line pictures with .txt files or a labels.csv, and, to compose lines of, an .npz of single characters."""
+    """Training sources, merged by class name: sample, mnist and others that torchvision downloads, a folder with one
+    subfolder per class, a .csv, .parquet or .npz file. For lines: an .npz, or a folder of pictures with .txt files."""
     test: tuple[str, ...] = ()
     """Test sources, looked at once at the end. Default: the test splits that the training sources bring."""
     skip_damaged: bool = False

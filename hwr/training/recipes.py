@@ -141,5 +141,6 @@ ABOUT = {
     "mnist": "Digits alone, with a network of 18 MB.",
     "mnist-refine": "After mnist: from its result, which also teaches.",
     "lines": "Words and lines of writing, for the reader inside a model directory.",
+    "lines-personal": "The bundled line reader learns one hand from a few hundred lines; needs --data.",
     "personal": "The bundled model learns your hand or new characters from a few pictures, in seconds; needs --data.",
 }

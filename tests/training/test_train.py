@@ -266,7 +266,7 @@ def test_a_single_class_is_refused(
             tmp_path / "mine" / "tick" / f"{i}.png"
         )
     flags = (*recipe, "--data", str(tmp_path / "mine"), "--validation", "0", "--out", str(tmp_path / "model"))
-    assert "'tick' alone: expected at least two classes" in mistake(monkeypatch, capsys, *flags)
+    assert "has the single class 'tick': expected at least two" in mistake(monkeypatch, capsys, *flags)
 
 
 @pytest.mark.slow
