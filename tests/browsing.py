@@ -110,7 +110,8 @@ def opened(context: BrowserContext, url: str) -> Page:
 RESET = """() => {
   document.querySelectorAll("#ways [role=tab]")[0].click();
   for (const chosen of document.querySelectorAll(".hwr-choice input[value=all]:not(:checked)")) chosen.click();
-  for (const tool of document.querySelectorAll(".hwr-pen, .hwr-clear, .hwr-link:not([hidden])")) tool.click();
+  const tools = ".hwr-pen, .hwr-clear, .hwr-answer > .hwr-link:not([hidden])";
+  for (const tool of document.querySelectorAll(tools)) tool.click();
 }"""
 
 

@@ -258,6 +258,7 @@ def test_fingers_draw_on_a_phone_without_scrolling_it_and_see_the_answer(browser
         best(page, "7")
         assert page.evaluate("[window.scrollX, window.scrollY]") == before
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.wait_for_selector(".hwr-teach:visible")  # after which the answer stays
         for part in (".hwr-best", ".hwr-sure"):
             box = page.locator(f"{part}:visible").bounding_box()
             assert box is not None and box["y"] + box["height"] < 844, "the answer is in view"
@@ -278,7 +279,7 @@ def test_every_control_has_a_name_and_is_large_enough_for_a_finger(browser: Brow
             page.wait_for_selector(".hwr-teach:visible")
         small = page.evaluate("""() => [...document.querySelectorAll(".hwr :is(button, input, summary, canvas)")]
           .filter(one => one.offsetParent && !one.matches(".hwr-box, [type=file], canvas[role=img]"))
-          .map(one => [one.getAttribute("aria-label") || one.innerText || one.labels?.[0]?.innerText || "",
+          .map(one => [one.getAttribute("aria-label") || one.textContent || one.labels?.[0]?.textContent || "",
             Math.min(...(({width, height}) => [width, height])((one.closest("label") ?? one).getBoundingClientRect()))])
           .filter(([name, size]) => !name.trim() || size < 44)""")
         assert small == []
