@@ -81,6 +81,7 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
     total = sum(1 for _ in pictures(words, skipped))
     if skipped:
         print(about_skipped(skipped), file=sys.stderr)
+    failed = 0  # also where nobody reads standard output to its end
     with _sink(out) as sink:
         if form.head:
             print(form.head, file=sink, flush=True)

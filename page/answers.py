@@ -175,6 +175,8 @@ def one(answer: Answer) -> dict[str, Any]:
 def is_sure(reading: Reading) -> bool:
     """Whether the words of a reading are likely to be right, on the average of their characters."""
     characters = sum(len(word.text) for word in reading.words)
+    if characters == 1 and not reading.words[0].confident:
+        return False  # what is read as one character by the line reader alone may be a scribble
     return sum(len(word.text) * word.confidence for word in reading.words) >= SURE * characters > 0
 
 

@@ -101,9 +101,17 @@ def _from_file(path: str | os.PathLike[str]) -> tuple[Pixels, bool]:
     file, page = pages.split(name)
     _require_file(file)
     with opened(file, name, page) as image:
-        if not page and (count := image.info.get(PAGES, len(pages.numbers(image)))) > 1:
+        if not page and (count := image.info.get(PAGES) or _page_count(image, name)) > 1:
             warnings.warn(f"{name} has {count} pages: the first is read; the next is {name}#page=2", stacklevel=2)
         return _from_pil(image, name)
+
+
+def _page_count(image: Image.Image, name: str) -> int:
+    """The number of a picture's pages. Raises UserError for a damaged one."""
+    try:
+        return len(pages.numbers(image))
+    except Exception as error:  # on crafted or cut-off files Pillow raises whatever it stumbles over
+        raise UserError(f"{name} is damaged or cut off: {error}") from None
 
 
 def _require_file(name: str) -> None:

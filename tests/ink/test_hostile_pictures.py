@@ -134,6 +134,7 @@ def test_a_damaged_picture_is_ink_or_refused(tmp_path_factory: pytest.TempPathFa
     answered(lambda: to_ink(path), tmp_path_factory.getbasetemp())
 
 
+@pytest.mark.filterwarnings("ignore:.* has . pages")  # of several: only the first is read
 def test_pictures_that_are_not_damaged_are_read(recognizer: Recognizer, tmp_path: Path) -> None:
     for form, content in seeds():
         (tmp_path / "a.png").write_bytes(content)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browsing import CHROMIUM, PATIENCE, choose, opened, panel, press, tab, text
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from hwr.ink.picture import Gray
 from hwr.ink.strokes import draw as ink_of
@@ -75,7 +76,8 @@ def test_progress_is_shown_at_once_and_a_stale_answer_dropped(photos: Page, pape
     give(photos, tmp_path / "a.png")
     text(photos, "77")
     stale = {"state": "sure", "kind": "writing", "text": "old", "words": []}
-    late[0].fulfill(json=stale)
+    with suppress(Error):  # the page may have given up waiting for it
+        late[0].fulfill(json=stale)
     photos.wait_for_timeout(300)
     text(photos, "77")
     assert photos.locator(".hwr-progress:visible").count() == 0

@@ -47,7 +47,10 @@ def sketch(visited: visits.Page) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_upload_stays_in_its_folder_whatever_it_is_called(visited: visits.Page, name: str) -> None:
-    path = visited.uploaded(b"no picture", name)
+    try:
+        path = visited.uploaded(b"no picture", name)
+    except Refusal:  # of a name that is no file's, such as ..
+        return
     assert ".." not in Path(path).parts and path.startswith(str(visited.log.parent))
     with pytest.raises(Refusal):
         visited.answer("read", {"data": [visits.file(path), "digits"]})

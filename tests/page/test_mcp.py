@@ -80,7 +80,7 @@ def test_tools_without_their_package_are_refused(monkeypatch: pytest.MonkeyPatch
     [
         ("read", {"image": "/etc/passwd"}, "provide a url"),
         ("read", {"image": "http://127.0.0.1:9/a.png"}, "not the inputs that read takes"),
-        ("predict", {"sketch": "a", "alphabet": "digits"}, "picture"),
+        ("predict", {"sketch": "a", "alphabet": "digits"}, "not valid"),
     ],
 )
 def test_what_is_no_picture_is_refused(tools: Served, name: str, given: dict[str, object], expected: str) -> None:
