@@ -1,4 +1,4 @@
-// The page and, registered by it, its service worker: one file. {{...}} is filled in by `python -m hwr export`.
+// The page and, registered by it, its service worker: one file. Names in double braces are filled in by `python -m hwr export`.
 const MODEL = {{model}};      // labels, alphabets, threshold, other, digests
 const RUNTIME = {{runtime}};  // the files of ONNX Runtime Web: {script, wasm}, each {url, integrity}
 const CACHE = "hwr-" + MODEL.version;
