@@ -13,7 +13,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,7 +95,7 @@ class Options:
 
 def main(options: Options) -> None:
     recognizer = Recognizer.from_pretrained(options.model)
-    writers = [hand for hand in held_out_hands([options.pens]) if set(DIGITS) <= hand.characters.keys()]
+    writers = [hand for hand in map(upright, held_out_hands([options.pens])) if set(DIGITS) <= hand.characters.keys()]
     readers: dict[str, Reader] = {"hwr": lambda photo: digits_of(recognizer.read(photo, "digits").text.split("\n"))}
     if options.peer:
         readers["RapidOCR"] = rapid()
@@ -104,6 +104,17 @@ def main(options: Options) -> None:
     if options.write:
         packages = ("rapidocr",) if options.peer else ()
         results.write(options.write, results.report("papers", *packages, results=found))
+
+
+def upright(hand: Hand) -> Hand:
+    """A hand without digits that lie: some ones of the source are dashes."""
+
+    def stands(line: list[NDArray[np.float32]]) -> bool:
+        wide, tall = np.ptp(np.concatenate(line), axis=0).tolist()
+        return bool(tall > 0.7 * wide)
+
+    kept = {name: [line for line in lines if stands(line)] for name, lines in hand.characters.items() if name in DIGITS}
+    return replace(hand, characters={name: lines for name, lines in kept.items() if lines})
 
 
 def measure(row: Paper, writers: Sequence[Hand], readers: dict[str, Reader], options: Options) -> dict[str, Any]:
@@ -200,7 +211,7 @@ def sheet(hand: Hand, row: Paper, rng: np.random.Generator) -> tuple[list[str], 
     first = rng.uniform(0.9, 1.3) * high
     for n in range(LINES):
         text = "".join(rng.choice(list(DIGITS), LENGTH))
-        small = written(hand, text, "apart" if n % 2 else "near", high, rng)
+        small = written(hand, text, "apart", high, rng)
         base = first + (n + 1) * max(pitch, round(1.7 * high / pitch) * pitch)
         top = int(base - trimmed_bottom(small)) + ({"clear": -round(0.2 * high), "crossing": 0}.get(row.print, 0))
         left = round(0.08 * PAGE[1] + rng.uniform(0, 0.5) * max(WIDEST - small.shape[1], 0))

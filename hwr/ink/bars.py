@@ -20,6 +20,7 @@ STEEP = 0.15  # pixels down for each pixel across: steeper bars are found once t
 ROUGH = 1.2  # pixels: mean distance of a bar's middle from a straight line (from a parabola, for a long one)
 SHORT = 0.15  # of the length of the shorter piece: a gap over which a bar may go on
 APART = 2.5  # pixels: pieces of one bar are out of line by no more
+MOST_OF_A_ROW = 0.6  # of a piece's width: rows so full are lines of their own where strokes connect several
 LONG = 300  # pixels: longer bars may be bent a little, as rules are on paper that is not flat
 
 
@@ -75,8 +76,8 @@ def find(mask: Gray, piece: int) -> list[Bar]:
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
     if count > MOST:
         return []
-    pieces = [_fitted(np.asarray(numbers, np.int32), n, box[:4].tolist()) for n, box in enumerate(stats) if n]
-    chains = _chained([found for found in pieces if found is not None])
+    owner = np.asarray(numbers, np.int32)
+    chains = _chained([line for n, box in enumerate(stats) if n for line in _lines(owner, n, box[:4].tolist())])
     measured = (_measured(mask, line) for line in chains)
     return [bar for bar in measured if bar is not None and bar.length >= piece]
 
@@ -100,13 +101,25 @@ def _value(fit: tuple[float, float, float], x: Any) -> Any:
     return fit[0] + x * (fit[1] + x * fit[2])
 
 
-def _fitted(numbers: NDArray[np.int32], number: int, box: list[int]) -> _Line | None:
-    """The line through the middle of a connected piece; None if it is not straight."""
+def _lines(numbers: NDArray[np.int32], number: int, box: list[int]) -> list[_Line]:
+    """The line through the middle of a connected piece; several where strokes connect parallel lines; [] for none."""
     x, y, width, height = box
     own = (numbers[y : y + height, x : x + width] == number).astype(np.float32)
+    full = np.flatnonzero(own.sum(axis=1) >= MOST_OF_A_ROW * width)
+    runs = np.split(full, np.flatnonzero(np.diff(full) > 1) + 1) if full.size else []
+    if len(runs) < 2:  # else their middle would be taken for a line
+        runs = [np.array([0, height - 1])]
+    fits = (_fitted(own[rows[0] : rows[-1] + 1], x, y + int(rows[0])) for rows in runs)
+    return [line for line in fits if line is not None]
+
+
+def _fitted(own: Floats, x: int, y: int) -> _Line | None:
+    """The line through the middle of a piece, 0 or 1, whose upper left corner is at (x, y); None for no line."""
+    height, width = own.shape
     weight = own.sum(axis=0)
     heights = y + np.arange(height, dtype=np.float32) @ own / np.maximum(weight, 1)
-    return _line(x, x + width, np.arange(x, x + width, dtype=np.float32), heights)
+    there = weight > 0
+    return _line(x, x + width, np.arange(x, x + width, dtype=np.float32)[there], heights[there])
 
 
 def _line(left: int, right: int, columns: Floats, heights: Floats) -> _Line | None:

@@ -184,7 +184,11 @@ def _stands_out(corners: Corners, calm: Gray) -> bool:
         edge = np.minimum(points, np.array([width - 1, height - 1]) - points).min(axis=1)
         if np.median(edge) <= BORDER:
             continue
-        inner, outer = (_at(calm, points + normal * step).astype(np.float64) for step in (-6, 6))
+        beyond = points + normal * 6
+        seen = ((beyond >= 0) & (beyond <= (width - 1, height - 1))).all(axis=1)
+        if seen.sum() < len(seen) / 3:
+            continue
+        inner, outer = (_at(calm, points[seen] + normal * step).astype(np.float64) for step in (-6, 6))
         if float((inner - outer >= DARKER).mean()) < DARKER_SHARE:
             return False
         ratios.append(float(np.median(outer / np.maximum(inner, 1))))

@@ -19,6 +19,8 @@ EVEN_LEVELS = 1  # ... within so many grey levels of their median: even paper, w
 CONTRAST = 18.0  # grey levels: least difference between ink and paper
 DARKEST_PAPER = 40.0  # grey levels: darker paper is not brightened further
 FAINT = 0.4  # share of the strongest ink's contrast below which nothing is ink: printed rules, paper grain
+PALE = 0.4  # of that contrast: fainter rules are left to the threshold, which drops them whole
+ALONG = 9  # pixels along a line that are averaged: its noise becomes a third
 NOISE_FACTOR = 3.0  # ink stands out of the paper's noise by so many standard deviations
 REACH_OF_NOISE = 1.44  # standard deviations within which EVEN_SHARE of normal noise lies
 GRAIN_FACTOR = 6.0  # standard deviations of the border's noise: paper grain and JPEG reach so far, ink farther
@@ -30,8 +32,15 @@ SURROUNDINGS = 0.2  # of the picture's longer side: the window around a stroke
 SURVEY_SIDE = 160  # pixels: the paper is surveyed on a picture of this size
 
 
-def lift_ink(gray: Gray) -> Gray | None:
-    """Ink on paper as ink: uint8 (H, W), white on black; None if the paper is blank or holds only noise.
+class Lifted(NamedTuple):
+    """Ink, uint8 (H, W), white on black; and where faint lines may run, 0 or 1, across and down, if any are kept."""
+
+    ink: Gray
+    faint: tuple[Gray, Gray] | None = None
+
+
+def lift_ink(gray: Gray) -> Lifted | None:
+    """Ink on paper as ink; None if the paper is blank or holds only noise.
 
     Even paper, known by its border, is subtracted as it is, so that a clean picture keeps its exact values.
     Uneven paper (photos, scans, tight crops) is surveyed and flattened first.
@@ -109,23 +118,23 @@ def _border(values: NDArray[Number]) -> NDArray[Number]:
     return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
-def _from_even(gray: Gray, even: _Even) -> Gray | None:
+def _from_even(gray: Gray, even: _Even) -> Lifted | None:
     paper, darker = np.full_like(gray, even.level), cv2.sumElems(gray)[0] < even.level * gray.size
     ink = np.asarray(cv2.subtract(paper, gray) if darker else cv2.subtract(gray, paper), np.uint8)  # at least 0
     if ink.max() < max(CONTRAST, GRAIN_FACTOR * even.noise):
         return None
-    return ink
+    return Lifted(ink)
 
 
 def _survey(gray: Gray) -> Floats:
     return shrink(gray, SURVEY_SIDE).astype(np.float32)
 
 
-def _from_uneven(gray: Gray) -> Gray | None:
+def _from_uneven(gray: Gray) -> Lifted | None:
     small = _survey(gray)
     sign = _sign_of_ink(small)
     if max(gray.shape) < PHOTO_SIDE and _has_digital_paper(gray, sign):
-        return 255 - gray if sign < 0 else gray
+        return Lifted(255 - gray if sign < 0 else gray)
     paper = _paper_surface(small, sign)
     full = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
     rise = sign * (gray.astype(np.float32) - full)
@@ -143,7 +152,9 @@ def _from_uneven(gray: Gray) -> Gray | None:
     low = min(2 * noise, contrast / 3)
     high = float(np.percentile(rise[mask], 80))
     ink: Gray = np.rint(np.clip((rise - low) / max(high - low, 1.0), 0, 1) * near * 255).astype(np.uint8)
-    return ink
+    pale = max(PALE * max(threshold, FAINT * strong), noise)
+    across, down = ((cv2.blur(rise, along) > pale).view(np.uint8) for along in ((ALONG, 1), (1, ALONG)))
+    return Lifted(ink, (across, down))
 
 
 def _has_digital_paper(gray: Gray, sign: int) -> bool:

@@ -67,12 +67,11 @@ def lifted(pixels: Pixels) -> Written | None:
     if frame:
         gray = np.ascontiguousarray(gray[frame:-frame, frame:-frame])
         home = home @ np.array([[1.0, 0, frame], [0, 1, frame], [0, 0, 1]])
-    ink = lift_ink(gray)
-    if ink is None:
+    on_paper = lift_ink(gray)
+    if on_paper is None:
         return None
-    if corners is not None:
-        ink = page.without_rim(ink)
-    clean = rules.without_print(ink)
+    ink = on_paper.ink if corners is None else page.without_rim(on_paper.ink)
+    clean = rules.without_print(ink, on_paper.faint)
     if clean.ink is None:
         return None
     found = Written(clean.ink, clean.cells, size, home)

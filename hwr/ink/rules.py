@@ -23,7 +23,7 @@ SPAN = 0.95  # share of the picture's side that a rule covers which runs through
 THICKEST = 0.03  # of the picture's shorter side: no rule is thicker
 MARGIN = 0.04  # of the picture's side that writing keeps clear of, where a single line may be a rule
 SEVERAL = 4  # lines through the picture: so many are rules, wherever the writing is
-CORNER = 0.15  # of a side's length: how far from its end another side may begin, as corners may be round ...
+CORNER = 0.05  # of a side's length: how far from its end another side may begin, as corners may be round ...
 NEAR = 5.0  # ... and pixels, likewise
 SMALLEST = 14  # pixels: narrower or lower cells hold no character
 FILLED = 0.85  # of its bounding box: a cell is a rectangle
@@ -51,14 +51,15 @@ class Clean(NamedTuple):
 NOTHING = np.zeros((0, 4), np.int64)
 
 
-def without_print(ink: Gray) -> Clean:
+def without_print(ink: Gray, faint: tuple[Gray, Gray] | None = None) -> Clean:
     """Ink, uint8 (H, W), white on black, without rules, squares, boxes and blanks.
 
+    ``faint``, 0 or 1, is where lines may run, across and down: rules of which the ink has parts are whole there.
     A picture in which all ink hangs together is left as it is, unless it is boxes: its long bars may be a T's.
     """
     peak = int(ink.max())
     mask = (ink >= max(EDGE * peak, 1)).view(np.uint8)
-    found = find(mask)
+    found = find(mask, faint)
     if not found.across and not found.down:
         return Clean(ink, NOTHING, 0.0)
     rest = erased(mask, found)
@@ -68,14 +69,18 @@ def without_print(ink: Gray) -> Clean:
         return Clean(ink if single else None, NOTHING, found.angle)
     squared = len(found.cells) and np.median(np.diff(found.cells[:, 1::2])) < high  # paper, not the boxes of a form
     cells = NOTHING if squared else found.cells
-    gone = cv2.dilate(mask - rest, np.ones((3, 3), np.uint8))
-    return Clean(np.where(gone > rest, np.uint8(0), ink), cells, found.angle)
+    around = np.ones((3, 3), np.uint8)
+    gone = cv2.dilate(mask - rest, around) > rest
+    gone |= (_bands(found, mask.shape) > 0) & (mask == 0) & (cv2.dilate(rest, around) == 0)  # paler than strokes' edges
+    return Clean(np.where(gone, np.uint8(0), ink), cells, found.angle)
 
 
-def find(mask: Gray) -> Print:
-    """The print in a mask, uint8 0 or 1."""
+def find(mask: Gray, faint: tuple[Gray, Gray] | None = None) -> Print:
+    """The print in a mask, uint8 0 or 1; bars are looked for in ``faint`` too, which holds more of lines."""
     piece = int(np.clip(PIECE * max(mask.shape), *PIECES))
-    across, down = bars.find(mask, piece), bars.find(np.ascontiguousarray(mask.T), piece)
+    lying, standing = (None, None) if faint is None else faint
+    across = _bars(mask, lying, piece)
+    down = _bars(np.ascontiguousarray(mask.T), None if standing is None else np.ascontiguousarray(standing.T), piece)
     across, down = ([bar for bar in some if bar.cover >= COVER] for some in (across, down))
     if not across and not down:
         return Print([], [], NOTHING, 0.0)
@@ -91,6 +96,20 @@ def find(mask: Gray) -> Print:
     straight = [*(bar.slope for bar in (*long_across, *sides)), *(-bar.slope for bar in (*long_down, *posts))]
     angle = float(np.degrees(np.arctan(np.median(straight)))) if straight else 0.0
     return Print([*sides, *long_across, *blank], [*posts, *long_down], cells, angle)
+
+
+def _bars(mask: Gray, faint: Gray | None, piece: int) -> list[Bar]:
+    """Horizontal bars of a mask, whole as ``faint`` shows them where it does."""
+    plain = bars.find(mask, piece)
+    if faint is None:
+        return plain
+    found = bars.find(np.maximum(mask, faint), piece)
+    return found + [bar for bar in plain if not any(_coincide(bar, other) for other in found)]
+
+
+def _coincide(a: Bar, b: Bar) -> bool:
+    left, right = max(a.left, b.left), min(a.right, b.right)
+    return left < right and abs(a.at((left + right) / 2) - b.at((left + right) / 2)) <= NEAR
 
 
 # --- rules ---
@@ -111,7 +130,9 @@ def rules(found: list[Bar], mask: Gray) -> list[Bar]:
     rest = mask.copy()
     for bar in candidates:
         _erase(rest, bar)
-    high = _sizes(rest)[1]
+    largest, high = _sizes(rest)
+    if largest <= max(DUST * max(mask.shape), DUST_PIXELS):  # nothing is written between the rules
+        return [bar.extended(width) for bar in through] if len(through) >= SEVERAL else []
     sure = [bar for bar in candidates if high and bar.length >= HEIGHTS * high]
     if through and (_keeps_clear(rest) or (len(through) >= SEVERAL and _keeps_clear(rest, sides_only=True))):
         sure += [bar for bar in through if bar not in sure]
@@ -163,9 +184,14 @@ def framing(across: list[Bar], down: list[Bar], shape: tuple[int, ...]) -> tuple
     return sides, posts
 
 
+def _slack(bar: Bar) -> float:
+    """How far, in pixels, the end of a side may be from the side that it meets."""
+    return max(NEAR, CORNER * min(bar.length, 200)) + bar.thickness / 2
+
+
 def _ends_at(bar: Bar, others: list[Bar], size: int) -> bool:
     """Whether bars of the other direction cross or meet this one near both of its ends."""
-    near = max(NEAR, CORNER * min(bar.length, 200))
+    near = _slack(bar)
     met = [place for other in others if (place := _meeting(bar, other)) is not None]
     first, last = (min(met), max(met)) if len(met) > 1 else (0.0, 0.0)
     begins = abs(first - bar.left) <= near or bar.left <= 2
@@ -177,7 +203,7 @@ def _meeting(bar: Bar, other: Bar) -> float | None:
     """The column at which a bar of the other direction meets this one; None if it does not."""
     column = other.at(bar.at((bar.left + bar.right) / 2))
     row = bar.at(column)
-    along, beyond = (max(NEAR, CORNER * min(one.length, 200)) for one in (bar, other))
+    along, beyond = _slack(bar), _slack(other)
     on = bar.left - along <= column <= bar.right + along
     return column if on and other.left - beyond <= row <= other.right + beyond else None
 
@@ -190,7 +216,7 @@ def cells_of(sides: list[Bar], posts: list[Bar], shape: tuple[int, ...]) -> Boxe
     turned = np.zeros(shape[::-1], np.uint8)
     for canvas, some in ((frame, sides), (turned, posts)):
         for bar in some:
-            longer = round(max(NEAR, CORNER * min(bar.length, 200)))
+            longer = round(_slack(bar))
             ends = (
                 (bar.left - longer, round(bar.at(bar.left - longer))),
                 (bar.right + longer, round(bar.at(bar.right + longer))),
@@ -264,6 +290,16 @@ def _erase(mask: Gray, bar: Bar) -> None:
         rows = middle + step
         mine = own & (rows >= 0) & (rows < mask.shape[0]) & (-up < step) & (step < down)
         mask[rows[mine], bar.columns[mine]] = 0
+
+
+def _bands(found: Print, shape: tuple[int, ...]) -> Gray:
+    """Where bars run, a pixel wider than they are."""
+    across, down = np.zeros(shape, np.uint8), np.zeros(shape[::-1], np.uint8)
+    for canvas, some in ((across, found.across), (down, found.down)):
+        for bar in some:
+            points = np.stack([bar.columns, np.rint(bar.middle)], axis=1).astype(np.int32)
+            cv2.polylines(canvas, [points[:, None]], False, 1, round(bar.thickness) + 3)
+    return np.maximum(across, down.T)
 
 
 def _without_dust(rest: Gray, gone: Gray, found: Print) -> Gray:
