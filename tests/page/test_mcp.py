@@ -60,7 +60,7 @@ def test_both_endpoints_are_tools_and_say_what_they_take(tools: Served) -> None:
     assert set(found) == {"predict", "read"}
     taken = found["read"].inputSchema
     assert taken["required"] == ["image"]
-    assert taken["properties"]["alphabet"]["enum"] == ["digits", "letters", "all"]
+    assert taken["properties"]["alphabet"]["enum"] == ["digits", "letters", "all", "printable"]
 
 
 def test_a_picture_is_read(tools: Served, picture: str) -> None:
