@@ -96,7 +96,7 @@ def endpoints(recognizer: Recognizer) -> tuple[Callable[..., Any], ...]:
 
         Returns:
             probabilities: the likeliest characters and the probability of each, best first, empty for a blank picture;
-            confident: whether this is taken to be a character at all, false for scribbles and several characters
+            confident: true if the picture shows one character; false for scribbles, symbols and several characters
         """
         with refusals(*files_of(sketch)):
             answer = recognizer.answer(recognizer.see(sketch_of(sketch)), TOP, alphabet)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.papers --pens unipen_train.npz --write benchmarks/papers.json
 
-Every page is composed of the pen trajectories of one writer who is held out of all training, laid on paper,
+Each page shows lines written by one writer whose samples are not in the training data. It is drawn on paper,
 photographed (sloping light, shadow, blur, noise, JPEG) and given to `Recognizer.read` and, with ``--peer``,
 to RapidOCR with its detector (``pip install rapidocr``). A line counts as right if it is found with all its digits, in
 the order of the lines.

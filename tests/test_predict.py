@@ -71,7 +71,7 @@ def test_files_that_are_no_pictures_are_named_and_every_page_has_a_row(
     names = [Path(row["picture"]).name for row in found]
     assert names == ["photo.jfif", "two-pages.tif#page=1", "two-pages.tif#page=2", "x.avif"]
     assert [next(iter(row["answers"]), "") for row in found] == ["2", "", "2", "2"]
-    assert "1 file that is no picture that can be read was skipped" in (said := capsys.readouterr().err)
+    assert "1 file of an unsupported format was skipped" in (said := capsys.readouterr().err)
     assert "song.mp3" in said
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hwr.config import UserError
 
-# Pillow's names, with the endings of such files. Pillow hands others, as EPS, to programs.
+# File endings by Pillow's format names. Other formats, such as EPS, are left out: Pillow runs programs to read them.
 ENDINGS = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
@@ -40,9 +40,9 @@ def about_skipped(names: Sequence[str]) -> str:
     if not names:
         return ""
     count = (
-        "1 file that is no picture that can be read was"
+        "1 file of an unsupported format was"
         if len(names) == 1
-        else (f"{len(names):,} files that are no pictures that can be read were")
+        else (f"{len(names):,} files of unsupported formats were")
     )
     found = f"{count} skipped: {listed(names)}"
     kinds = sorted({suffix for name in names if (suffix := PurePath(name).suffix.lower()) in EXTRA})

@@ -42,8 +42,8 @@ def decode(picture: Any) -> tuple[Pixels, bool] | None:
     """Any picture as ``(pixels, is_ink)``, uint8 (H, W) or (H, W, 3), longer side at most LARGEST_SIDE.
 
     ``is_ink`` says that pixels are already ink, (H, W), white on black, longer side at most MAX_SIDE, because
-    transparency showed what was painted. None for an empty sketchpad. Raises UserError for what is no picture, cannot
-    be read, or is too large.
+    transparency showed what was painted. None for an empty sketchpad. Raises UserError for anything else than a
+    picture, and for pictures that cannot be read or are too large.
     """
     if not isinstance(picture, Mapping):
         return _from_picture(picture)

@@ -30,7 +30,7 @@ def test_endings_of_every_format_are_known_in_any_case() -> None:
 
 def test_skipped_files_are_counted_named_and_told_what_would_read_them() -> None:
     assert formats.about_skipped([]) == ""
-    assert formats.about_skipped(["x/a.txt"]) == "1 file that is no picture that can be read was skipped: x/a.txt"
+    assert formats.about_skipped(["x/a.txt"]) == "1 file of an unsupported format was skipped: x/a.txt"
     several = formats.about_skipped([f"{n}.HEIC" for n in range(12)])
     assert several.startswith("12 files") and "9.HEIC and 2 more" in several and "hwr[files]" in several
 
