@@ -110,7 +110,7 @@ def train_lines(config: TrainConfig, accelerator: Accelerator) -> None:
     if accelerator.is_main_process:
         introduce_lines(network, data, len(held), config, str(accelerator.device))
 
-    sampler = LineSampler(data.train, data.hands, line_config.height, line_config.stretch)
+    sampler = LineSampler(data.train, data.hands, line_config.height, line_config.stretch, data.scans)
     world = accelerator.process_index, accelerator.num_processes
     task = LineTask(sampler, held, config, line_config, accelerator.device, world)
     weights = training.fit(network, task, config, accelerator)

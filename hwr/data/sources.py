@@ -76,7 +76,7 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
     ``pens`` pictures are drawn of each trajectory of the training split. Raises UserError for unknown names,
     missing downloads, empty folders, files without the keys, and classes whose names no model may have.
     """
-    *preferred, last = _alternatives(name)
+    *preferred, last = alternatives(name)
     for choice in preferred:
         try:
             return read(choice, split, data_dir, pens, seed)
@@ -89,14 +89,14 @@ def read(name: str, split: Split, data_dir: Path, pens: int = 1, seed: int = 0) 
     return source
 
 
-def _alternatives(name: str) -> list[str]:
+def alternatives(name: str) -> list[str]:
     """``emnist-byclass|emnist_train_part.npz`` as two names; the name of a file or folder that is there as one."""
     return [name] if local(name).exists() else name.split(ALTERNATIVE)
 
 
 def require(name: str, data_dir: Path) -> None:
     """Raise UserError if there is no such source: a known name, a folder, an .npz, or the form of a dataset's name."""
-    *preferred, name = _alternatives(name)
+    *preferred, name = alternatives(name)
     if any(choice in DOWNLOADS for choice in preferred):
         return
     if name == "sample" or name in DOWNLOADS or name.startswith(hub_files.PREFIX):

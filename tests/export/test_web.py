@@ -42,10 +42,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     content = Path(graph).read_bytes() if graph else whole.content(*store.load(store.BUNDLED))
     for name, data in (web.page(store.BUNDLED, content, True) | web.runtime_files(Path(runtime))).items():
         (folder / name).write_bytes(data)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def opened(context: BrowserContext, site: str) -> Page:

@@ -31,8 +31,7 @@ def test_the_temperature_is_that_of_strangers(n: int, temperature: float, monkey
     logits = honest * torch.where(strangers, 2.0, 0.5)[:, None]  # too sure of strangers, unsure of the others
     monkeypatch.setattr(examine, "predict", lambda *_: (logits, torch.eye(2).bool()[labels]))
     val = held_out(strangers.numpy())
-    config, measured = examine.calibrate(
-        torch.nn.Identity(), Sets(val, val, val, {}, {}, {}), TINY, torch.device("cpu")
-    )
+    sets = Sets(train=val, val=val, tests={}, removed={}, writers={})
+    config, measured = examine.calibrate(torch.nn.Identity(), sets, TINY, torch.device("cpu"))
     assert config.temperature == pytest.approx(temperature, rel=0.1)
     assert measured["validation"]["n"] == count

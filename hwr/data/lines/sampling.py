@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from hwr.config import UserError
 from hwr.data.lines import composing, wear
 from hwr.data.lines.composing import Hand, Line
+from hwr.data.lines.scans import Scans
+from hwr.data.lines.scans import compose as compose_scans
 from hwr.data.lines.sources import Lines
 from hwr.ink.line import fit_line
 from hwr.ink.strokes import draw
@@ -28,8 +30,11 @@ EMPTY = 0.02  # share of lines that are scribbles and say nothing
 SINGLE_SKIPPED = 0.6  # of the real lines of one character, which another model reads
 SHORT = 14  # characters: lines up to this length are joined to longer ones
 JOINED = (2, 7)  # lines that are joined, the second excluded
+POOLS = (string.digits, string.ascii_uppercase, string.ascii_lowercase)  # a row of pictures is of one of them
+SCANNED_DIGITS = 0.5  # share of the rows of pictures
 ATTEMPTS = 20  # until a line can be drawn
 LONGEST = 60  # heights of a line: longer ones, such as a rule, are not drawn
+NO_SCANS = Scans({})
 GAPS = {"apart": (0.12, 0.5), "near": (0.02, 0.12), "touching": (-0.12, 0.0)}  # capitals' heights between neighbours
 
 
@@ -44,17 +49,24 @@ class Sample(NamedTuple):
 class Mixture:
     """How often each kind of line is drawn; the shares are relative to one another."""
 
-    real: float = 0.62  # words, numbers and lines as they were written
-    numbers: float = 0.2  # digits and marks of one hand
-    letters: float = 0.08  # words composed of single characters
-    joined: float = 0.1  # lines made of one writer's words
+    real: float = 0.5  # words, numbers and lines as they were written
+    numbers: float = 0.17  # digits and marks of one hand
+    letters: float = 0.1  # words composed of single characters
+    joined: float = 0.13  # lines made of one writer's words
+    scans: float = 0.1  # digits and letters as pictures
 
 
 class LineSampler:
     """Draw the lines of a training run: real ones, and lines composed of the same writers' characters and words."""
 
     def __init__(
-        self, lines: Lines, hands: Sequence[Hand], height: int, stretch: float, mixture: Mixture | None = None
+        self,
+        lines: Lines,
+        hands: Sequence[Hand],
+        height: int,
+        stretch: float,
+        scans: Scans = NO_SCANS,
+        mixture: Mixture | None = None,
     ):
         """Raise UserError where there are no lines to draw."""
         if not len(lines):
@@ -63,8 +75,10 @@ class LineSampler:
         self.by_writer = _short_lines(lines)
         self.words = [text for text in lines.texts if text.isalpha()] or ["word"]
         mixture = mixture or Mixture()
-        shares = [mixture.real, mixture.numbers, mixture.letters, mixture.joined]
-        possible = [True, bool(hands), bool(hands), bool(self.by_writer)]
+        shares = [mixture.real, mixture.numbers, mixture.letters, mixture.joined, mixture.scans]
+        self.scans = scans
+        self.scanned = [pool for pool in map(scans.known, POOLS) if pool]
+        possible = [True, bool(hands), bool(hands), bool(self.by_writer), bool(self.scanned)]
         weights = np.array([share if can else 0.0 for share, can in zip(shares, possible, strict=True)])
         self.kinds = weights / weights.sum()
 
@@ -74,7 +88,7 @@ class LineSampler:
     def sample(self, seed: Sequence[int], number: int) -> Sample:
         """Return line ``number`` for a seed: always the same for the same numbers."""
         rng = np.random.default_rng([*seed, number])
-        kind = int(rng.choice(4, p=self.kinds))
+        kind = int(rng.choice(5, p=self.kinds))
         for _ in range(ATTEMPTS):
             line, text = self._line(kind, rng)
             if line is None:
@@ -95,12 +109,25 @@ class LineSampler:
             return self._composed(composing.random_number(rng), rng)
         if kind == 2:
             return self._composed(self._word(rng), rng)
+        if kind == 4:
+            return self._scanned(rng)
         rows = self.by_writer[int(rng.integers(len(self.by_writer)))]
         chosen = rng.choice(rows, int(rng.integers(*JOINED))).tolist()
         strokes = [line for line in map(self.lines.drawn, chosen) if isinstance(line, list)]
         if len(strokes) < len(chosen):
             return None, ""
         return composing.join(strokes, rng), " ".join(self.lines.texts[i] for i in chosen)
+
+    def _scanned(self, rng: np.random.Generator) -> tuple[Gray | None, str]:
+        """A row of pictures: digits half the time, else capitals or small letters, some of them a word."""
+        digits, letters = self.scanned[0], self.scanned[1:] or self.scanned
+        pool = digits if rng.random() < SCANNED_DIGITS else letters[int(rng.integers(len(letters)))]
+        text = "".join(rng.choice(list(pool), int(rng.integers(1, 9))))
+        word = self._word(rng)
+        if pool is not digits and word and set(word) <= set(self.scans.pictures) and rng.random() < 0.5:
+            text = word
+        low, high = list(GAPS.values())[int(rng.integers(len(GAPS)))]
+        return compose_scans(self.scans, text, float(rng.uniform(low, high)), rng), text
 
     def _word(self, rng: np.random.Generator) -> str:
         if rng.random() < 0.6:

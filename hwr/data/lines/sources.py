@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from hwr.config import UserError
 from hwr.data import sources
+from hwr.data.downloads import DOWNLOADS
+from hwr.data.lines import scans
 from hwr.data.lines.composing import Hand, Line, hand_of, is_held_out
+from hwr.data.lines.scans import Scans
 from hwr.ink.preprocess import to_ink
 
 Gray = NDArray[np.uint8]
@@ -46,14 +49,17 @@ class Lines:
         return Lines(self.name, texts, writers, lambda i: self.drawn(kept[i]), self.skipped)
 
 
-def read(name: str, data_dir: Path, characters: str) -> Lines | list[tuple[str, Hand]]:
-    """Return the lines of a source, or, of a file of single characters, each writer's name and characters.
+def read(name: str, data_dir: Path, characters: str) -> Lines | list[tuple[str, Hand]] | sources.Source:
+    """Return the lines of a source; of a file of single characters, each writer's name and characters, or pictures.
 
     ``name`` is "sample", an .npz of pen trajectories with ``text`` (lines) or with ``labels`` (characters), or a folder
     of pictures: ``name.png`` beside ``name.txt``, or a table, labels.csv or metadata.csv, with the columns file_name
-    and text. Lines with other characters than ``characters`` are skipped and counted. Raises UserError for what is not
-    there or cannot be read.
+    and text. An .npz of pictures and a known download, such as mnist, give pictures of single characters. Lines with
+    other characters than ``characters`` are skipped and counted. Raises UserError for what is not there or cannot be
+    read.
     """
+    if set(sources.alternatives(name)) & {*DOWNLOADS}:
+        return sources.read(name, "train", data_dir)
     path = SAMPLE if name == "sample" else sources.located(name, data_dir)
     if path.is_dir():
         return _folder(path, characters)
@@ -62,6 +68,8 @@ def read(name: str, data_dir: Path, characters: str) -> Lines | list[tuple[str, 
             f"no such data: {name}; expected sample, an .npz of pen trajectories, or a folder of line pictures"
         )
     arrays = sources.load_npz(path)
+    if "images" in arrays:
+        return sources.read(name, "train", data_dir)
     if "xy" not in arrays or not ("text" in arrays or "labels" in arrays):
         raise UserError(
             f"{path} holds neither lines nor characters: expected the arrays xy, stroke_offsets, sample_offsets and "
@@ -182,6 +190,7 @@ class LineData:
     hands: tuple[Hand, ...]
     val_hands: tuple[Hand, ...]
     writers: tuple[str, ...]  # held out
+    scans: Scans  # pictures of single characters to compose lines of
 
 
 def load(names: Sequence[str], data_dir: Path, characters: str, validation: float, seed: int) -> LineData:
@@ -190,11 +199,14 @@ def load(names: Sequence[str], data_dir: Path, characters: str, validation: floa
     Writers are held out by a hash of their names. Where no writer is known, a share of the lines is drawn by seed.
     Raises UserError where no lines are left to train on.
     """
-    lines, hands = [], dict[str, list[tuple[str, Line]]]()
+    lines, hands, pictures = [], dict[str, list[tuple[str, Line]]](), list[sources.Source]()
     for name in names:
         found = read(name, data_dir, characters)
         if isinstance(found, Lines):
             lines.append(found)
+            continue
+        if isinstance(found, sources.Source):
+            pictures.append(found)
             continue
         for writer, hand in found:
             samples = [(c, line) for c, kept in hand.characters.items() for line in kept]
@@ -212,6 +224,7 @@ def load(names: Sequence[str], data_dir: Path, characters: str, validation: floa
         tuple(hand for writer, hand in usable.items() if not (validation and is_held_out(writer))),
         tuple(hand for writer, hand in usable.items() if validation and is_held_out(writer)),
         tuple(sorted({merged.writers[i] for i in np.flatnonzero(held)} - {""})),
+        scans.of(pictures),
     )
 
 
