@@ -188,7 +188,8 @@ def introduce_lines(
         print(f"{count:,} lines {problem} are left out")
     print(f"line reader: {count_parameters(network):,} parameters learn")
     print(f"{len(data.train):,} lines to train on, {held:,} of held-out writers to validate on", end="")
-    print(f", the characters of {len(data.hands):,} hands to compose more of")
+    print(f", the characters of {len(data.hands):,} hands to compose more of", end="")
+    print(f", pictures of {len(data.scans.pictures)} characters" if data.scans.pictures else "")
     described = [
         {"name": data.train.name, "split": "train", "samples": len(data.train), "writers": len({*data.train.writers})},
         {"name": data.train.name, "split": "validation", "samples": held, "writers": len(data.writers)},

@@ -142,8 +142,8 @@ def held_out_hands(names: Sequence[str]) -> list[Hand]:
     written: dict[str, list[tuple[str, Line]]] = {}
     for name in names:
         found = sources.read(name, Path(), PRINTABLE)
-        if isinstance(found, sources.Lines):
-            raise UserError(f"--characters {name} holds lines: expected single characters")
+        if not isinstance(found, list):
+            raise UserError(f"--characters {name}: expected pen trajectories of single characters")
         for writer, hand in found:
             if is_held_out(writer):
                 samples = [(character, line) for character, kept in hand.characters.items() for line in kept]

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from hwr.config import UserError
-from hwr.data.lines import composing, sources
-from hwr.data.lines.sampling import LineSampler, render_plainly
+from hwr.data.lines import composing, scans, sources
+from hwr.data.lines.sampling import LineSampler, Mixture, render_plainly
+from hwr.data.sources import Source
 from hwr.ink.line import fit_line
 from hwr.reading.config import PRINTABLE
 
@@ -110,6 +111,18 @@ def test_lines_that_cannot_be_learnt_are_counted_by_reason(tmp_path: Path) -> No
     }
 
 
+def test_pictures_without_a_text_or_of_an_unsupported_format_are_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.jfif"):
+        Image.new("L", (60, 20), 255).save(tmp_path / name, "PNG")
+    (tmp_path / "d.svg").write_text("<svg/>")
+    for name in ("a.txt", "c.txt", "d.txt"):
+        (tmp_path / name).write_text("ok")
+    lines = sources.read(str(tmp_path), HERE, PRINTABLE)
+    assert isinstance(lines, sources.Lines)
+    assert len(lines) == 2
+    assert dict(lines.skipped) == {"without their text": 1, "of an unsupported format": 1}
+
+
 def test_a_folder_without_lines_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"no lines in .*: expected pictures with their text, as name.png beside name.txt"
@@ -148,3 +161,47 @@ def test_composed_characters_touch_where_they_are_to_touch_and_stand_apart_elsew
 def test_a_text_with_a_character_that_nobody_wrote_is_not_composed() -> None:
     hand = composing.hand_of([("1", bar(100))])
     assert composing.compose(lambda c: hand, "12", 0.2, np.random.default_rng(0)) is None
+
+
+def bars(path: Path, **heights: int) -> Source:
+    """An .npz of pictures of upright bars, one for each class, of different heights."""
+    images = np.zeros((len(heights), 28, 28), np.uint8)
+    for image, height in zip(images, heights.values(), strict=True):
+        image[4 : 4 + height, 12:16] = 255
+    np.savez(path, images=images, labels=np.arange(len(heights)), classes=np.array([*heights]))
+    found = sources.read(str(path), HERE, PRINTABLE)
+    assert isinstance(found, Source)
+    return found
+
+
+def test_of_several_sources_the_first_with_a_character_gives_its_pictures(tmp_path: Path) -> None:
+    found = scans.of([bars(tmp_path / "digits.npz", **{"1": 20}), bars(tmp_path / "all.npz", **{"1": 10, "l": 12})])
+    rng = np.random.default_rng(0)
+    assert set(found.pictures) == {"1", "l"}
+    one, letter = found.draw("1", rng), found.draw("l", rng)
+    assert one is not None and letter is not None
+    assert (one.shape, letter.shape) == ((20, 4), (12, 4))
+
+
+@pytest.mark.parametrize(("gap", "bars_seen"), [(0.5, 4), (-0.3, 1)], ids=["apart", "overlapping"])
+def test_pictures_are_laid_beside_one_another_on_one_baseline(tmp_path: Path, gap: float, bars_seen: int) -> None:
+    found = scans.of([bars(tmp_path / "bars.npz", **{"1": 20})])
+    line = scans.compose(found, "1111", gap, np.random.default_rng(0))
+    assert line is not None
+    inked = (line >= scans.EDGE).any(axis=0)
+    assert np.count_nonzero(np.diff(inked.astype(int), prepend=0) == 1) == bars_seen
+    assert scans.CAPITAL * 0.8 < len(line) < scans.CAPITAL * 1.4
+
+
+def test_a_blank_picture_makes_no_line(tmp_path: Path) -> None:
+    assert (
+        scans.compose(scans.of([bars(tmp_path / "blank.npz", **{"1": 0})]), "1", 0.2, np.random.default_rng(0)) is None
+    )
+
+
+def test_pictures_of_characters_take_part_in_a_run(tmp_path: Path) -> None:
+    bars(tmp_path / "bars.npz", **{"1": 20, "l": 12})
+    data = sources.load(["sample", str(tmp_path / "bars.npz")], HERE, PRINTABLE, validation=0.1, seed=0)
+    sampler = LineSampler(data.train, (), 40, 1.25, data.scans, Mixture(real=0, joined=0, scans=1))
+    texts = {sampler.sample((0, 0), i).text for i in range(30)}
+    assert set("".join(texts)) == {"1", "l"}

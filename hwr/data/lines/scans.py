@@ -118,9 +118,11 @@ def _sized(ink: Gray, character: str, natural: bool, rng: np.random.Generator) -
 def _left_edge(ink: Gray) -> NDArray[np.int64]:
     """The leftmost ink of every row; the width where a row has none."""
     mask = ink >= EDGE
-    return np.where(mask.any(axis=1), mask.argmax(axis=1), ink.shape[1])
+    first: NDArray[np.int64] = np.where(mask.any(axis=1), mask.argmax(axis=1), ink.shape[1])
+    return first
 
 
 def _spread(edge: NDArray[np.int64]) -> NDArray[np.int64]:
     """The rightmost ink of each row or of one within two rows, so that strokes between two rows are seen."""
-    return np.asarray(cv2.dilate(edge.astype(np.float32)[:, None], np.ones((5, 1), np.uint8))[:, 0], np.int64)
+    widest: NDArray[np.int64] = np.lib.stride_tricks.sliding_window_view(np.pad(edge, 2, mode="edge"), 5).max(axis=1)
+    return widest

@@ -18,13 +18,14 @@ from hwr.data.downloads import DOWNLOADS
 from hwr.data.lines import scans
 from hwr.data.lines.composing import Hand, Line, hand_of, is_held_out
 from hwr.data.lines.scans import Scans
+from hwr.ink import formats
 from hwr.ink.preprocess import to_ink
 
 Gray = NDArray[np.uint8]
+Hands = list[tuple[str, Hand]]  # each writer's name and characters
 
 SAMPLE = sources.SAMPLE_DIR / "lines.npz"  # real words and numbers that ship with the package: "sample"
 TABLES = ("labels.csv", "metadata.csv")  # the usual names of a table beside pictures: file_name,text
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 MAX_TEXT = 75  # characters of a line to train on
 LEAST_CHARACTERS = 8  # that a writer must have written to be composed from
 
@@ -49,7 +50,7 @@ class Lines:
         return Lines(self.name, texts, writers, lambda i: self.drawn(kept[i]), self.skipped)
 
 
-def read(name: str, data_dir: Path, characters: str) -> Lines | list[tuple[str, Hand]] | sources.Source:
+def read(name: str, data_dir: Path, characters: str) -> Lines | Hands | sources.Source:
     """Return the lines of a source; of a file of single characters, each writer's name and characters, or pictures.
 
     ``name`` is "sample", an .npz of pen trajectories with ``text`` (lines) or with ``labels`` (characters), or a folder
@@ -127,7 +128,7 @@ def _writers(path: Path, arrays: dict[str, NDArray[Any]], count: int) -> list[st
     return [str(names[number]) for number in numbers.tolist()]
 
 
-def _npz_hands(path: Path, arrays: dict[str, NDArray[Any]]) -> list[tuple[str, Hand]]:
+def _npz_hands(path: Path, arrays: dict[str, NDArray[Any]]) -> Hands:
     drawn, count = sources.trajectories(path, arrays)
     classes, labels = arrays["classes"], sources.integers(path, arrays, "labels", count)
     if classes.dtype.kind != "U" or (count and not 0 <= labels.min() <= labels.max() < len(classes)):
@@ -141,13 +142,14 @@ def _npz_hands(path: Path, arrays: dict[str, NDArray[Any]]) -> list[tuple[str, H
 def _folder(path: Path, characters: str) -> Lines:
     """Line pictures with their text, in one of the two usual layouts."""
     tables = [path / name for name in TABLES if (path / name).is_file()]
-    pairs = _table(tables[0]) if tables else _pairs(path)
+    skipped = Counter[str]()
+    pairs = _table(tables[0]) if tables else _pairs(path, skipped)
     if not pairs:
         raise UserError(
             f"no lines in {path}: expected pictures with their text, as name.png beside name.txt, or {TABLES[0]} with "
             "the columns file_name,text"
         )
-    known, skipped = [], Counter[str]()
+    known = []
     for file, text in pairs:
         problem = _problem(text, characters) or ("without their picture" if not file.is_file() else "")
         if problem:
@@ -162,9 +164,19 @@ def _folder(path: Path, characters: str) -> Lines:
     return Lines(path.name, tuple(text for _, text in known), ("",) * len(known), drawn, skipped)
 
 
-def _pairs(path: Path) -> list[tuple[Path, str]]:
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
-    return [(f, _text(f.with_suffix(".txt"))) for f in files if f.with_suffix(".txt").is_file()]
+def _pairs(path: Path, skipped: Counter[str]) -> list[tuple[Path, str]]:
+    """Pictures with the text beside them; ``skipped`` counts pictures without one, and of formats not supported."""
+    pairs = []
+    for file in sorted(f for f in path.rglob("*") if f.is_file() and f.suffix.lower() != ".txt"):
+        text = file.with_suffix(".txt")
+        if not formats.readable(file.name):
+            if text.is_file():
+                skipped["of an unsupported format"] += 1
+        elif text.is_file():
+            pairs.append((file, _text(text)))
+        else:
+            skipped["without their text"] += 1
+    return pairs
 
 
 def _text(path: Path) -> str:
