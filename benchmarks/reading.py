@@ -9,6 +9,7 @@ width, and read from its ink. With ``--rival`` RapidOCR's recogniser reads the v
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import string
 import time
@@ -107,17 +108,19 @@ def rival() -> Read:
     return read
 
 
-def kinds(options: Options, rng: np.random.Generator) -> Iterator[tuple[str, list[Written]]]:
-    """Every kind of line: real ones first, then composed ones."""
+def kinds(
+    options: Options, rng: np.random.Generator, chosen_writers: Callable[[str], bool] = is_held_out
+) -> Iterator[tuple[str, list[Written]]]:
+    """Every kind of line of the chosen writers: real ones first, then composed ones."""
     lines = sources.read(options.data, Path(), PRINTABLE)
     if not isinstance(lines, sources.Lines):
         raise UserError(f"--data {options.data} holds single characters: expected lines with their text")
-    held = [i for i, writer in enumerate(lines.writers) if is_held_out(writer)]
+    held = [i for i, writer in enumerate(lines.writers) if chosen_writers(writer)]
     for name, belongs in {"words": is_word, "numbers": is_number, "lines of text": is_text}.items():
         rows = [i for i in held if belongs(lines.texts[i])]
         chosen = rng.permutation(rows)[: options.n].tolist()
         yield name, [Written(sketch(lines.drawn(i), rng), lines.texts[i]) for i in chosen]
-    hands = held_out_hands(options.characters)
+    hands = held_out_hands(options.characters, chosen_writers)
     for name, pool in {"digits": string.digits, "letters": string.ascii_letters}.items():
         writers = [hand for hand in hands if len(set(pool) & hand.characters.keys()) >= min(len(pool), 30)]
         for gap in ("apart", "touching") if writers else ():
@@ -137,15 +140,20 @@ def is_text(text: str) -> bool:
     return " " in text and 15 <= len(text) <= 70
 
 
-def held_out_hands(names: Sequence[str]) -> list[Hand]:
-    """The held-out writers of some files, each with all characters that the files have of them."""
+def half_of(half: int) -> Callable[[str], bool]:
+    """Return whether a writer is held out and belongs to a half, 0 or 1, of the writers that are."""
+    return lambda writer: is_held_out(writer) and hashlib.sha256(writer.encode()).digest()[1] % 2 == half
+
+
+def held_out_hands(names: Sequence[str], chosen_writers: Callable[[str], bool] = is_held_out) -> list[Hand]:
+    """The chosen writers of some files, each with all characters that the files have of them."""
     written: dict[str, list[tuple[str, Line]]] = {}
     for name in names:
         found = sources.read(name, Path(), PRINTABLE)
         if not isinstance(found, list):
             raise UserError(f"--characters {name}: expected pen trajectories of single characters")
         for writer, hand in found:
-            if is_held_out(writer):
+            if chosen_writers(writer):
                 samples = [(character, line) for character, kept in hand.characters.items() for line in kept]
                 written.setdefault(writer, []).extend(samples)
     return [hand_of(samples) for samples in written.values()]

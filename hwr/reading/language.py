@@ -17,10 +17,8 @@ from hwr.config import UserError
 
 FILE = "words.tsv"
 ORDER = 5  # characters of an n-gram
-WEIGHT, BONUS = (
-    0.7,
-    1.6,
-)  # of its logarithms beside those of the ink, and for every character: chosen on held-out writers
+WEIGHT = 0.7  # of its logarithms beside those of the ink, and ...
+BONUS = 1.6  # ... for every character: python -m benchmarks.language
 EQUAL = 1 / 30  # probability of a character in a text that is no word, such as a code or a name
 UNSEEN = 1 / 70  # of a character that no n-gram has
 DAMPING = 0.5  # exponent of the counts: frequent words do not drown rare ones

@@ -77,6 +77,10 @@ class LineReader:
             return Reading(size=size, refused=REFUSED)
         return Reading("\n".join(line.text for line in legible), tuple(legible), size)
 
+    def frames(self, ink: Gray) -> list[Frames]:
+        """Return the probabilities of the network's classes, (T, classes), for every line of ink, uint8 (H, W)."""
+        return [line.frames for line in self._lines(ink)]
+
     def _alphabet(self, name: str) -> LineAlphabet:
         try:
             return self._alphabets[name]

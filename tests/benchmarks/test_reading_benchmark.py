@@ -1,4 +1,4 @@
-"""benchmarks/reading.py: how often lines of held-out writers are read, and how that is counted."""
+"""benchmarks/reading.py and language.py: how often lines of held-out writers are read, and how that is counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import string
 import numpy as np
 import pytest
 
-from benchmarks import reading
+from benchmarks import language, reading
 from hwr.data.lines import sources
 from hwr.data.lines.composing import Hand, Line, hand_of, is_held_out
 
@@ -52,3 +52,13 @@ def test_the_table_has_a_row_for_every_kind_and_reader() -> None:
     lines = reading.table({"words": {"hwr": row, "RapidOCR": row}}).split("\n")
     assert len(lines) == 4
     assert lines[3].startswith("| words, RapidOCR | 5 | 80.0% |")
+
+
+def test_the_weight_of_words_is_chosen_on_one_half_and_shown_on_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    halves = [{w for w in map(str, range(500)) if reading.half_of(half)(w)} for half in (0, 1)]
+    assert halves[0] | halves[1] == {w for w in map(str, range(500)) if is_held_out(w)}
+    assert not halves[0] & halves[1]
+    language.main(language.Options("sample", n=2, weights=(0.7,), bonuses=(1.0, 1.6)))
+    shown = capsys.readouterr().out
+    assert shown.count("weight 0.7, bonus") == 3  # the grid, and the choice
+    assert "with words: words" in shown and "without: words" in shown
