@@ -70,7 +70,7 @@ def main(options: Options) -> None:
     rng = np.random.default_rng(options.seed)
     source = reading.Options(options.data, options.characters, n=options.n)
     halves = [
-        {name: asked(reader, lines) for name, lines in reading.kinds(source, rng, half) if name in KINDS}
+        {name: asked(reader, lines) for name, lines in reading.kinds(source, rng, half) if name in KINDS and lines}
         for half in map(reading.half_of, (0, 1))
     ]
     grid = [Language(words, *pair) for pair in product(options.weights, options.bonuses)]
