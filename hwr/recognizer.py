@@ -20,6 +20,7 @@ from hwr.ink.preprocess import fit, is_flat, to_input, written
 from hwr.model import network as networks
 from hwr.model.network import Network
 from hwr.model.store import Found
+from hwr.reading import boxes
 from hwr.reading.reader import LineReader
 from hwr.reading.result import Box, Reading
 
@@ -153,8 +154,18 @@ class Recognizer:
         found = written(image)
         if found is None:
             return Reading()
-        reading = self.reader.read(found.ink, alphabet, k, words)
+        reading = self._read(found, alphabet, k, words)
         return reading.placed(lambda box: _in_picture(found, box), found.size) if found.moved else reading
+
+    def _read(self, found: Written, alphabet: Alphabet, k: int, words: Sequence[str] | None) -> Reading:
+        """Read writing; the character model reads what stands in boxes or alone, where it knows the alphabet."""
+        if words is not None or not self.config.ink or alphabet not in self.alphabets:
+            return self.reader.read(found.ink, alphabet, k, words)
+
+        def ask(inks: Sequence[Gray]) -> list[Answer]:
+            return self.answers([fit(ink, self.config, is_ink=True) for ink in inks], k, alphabet)
+
+        return boxes.read(found.ink, found.cells, ask, lambda ink: self.reader.read(ink, alphabet, k))
 
     @property
     def reader(self) -> LineReader:

@@ -19,7 +19,7 @@ from hwr.reading.ctc import Frames
 from hwr.reading.decoding import decode
 from hwr.reading.language import Language
 from hwr.reading.layout import InkLine, lines_of
-from hwr.reading.result import Box, Character, Reading, TextLine, Word
+from hwr.reading.result import Box, Character, Reading, TextLine, Word, around
 
 Gray = NDArray[np.uint8]
 
@@ -144,7 +144,7 @@ class LineReader:
             for i, one in enumerate(readings)
         )
         confidence = min(likely.get(text, 0.0), 1.0)
-        box = _around([character.box for character in characters])
+        box = around([character.box for character in characters])
         return Word(text, box, likely, confidence, confidence >= self.config.sure, characters)
 
     def _chosen(self, line: _Line, vocabulary: _Vocabulary, k: int) -> TextLine:
@@ -212,12 +212,6 @@ def _box(line: _Line, first: int, last: int) -> Box:
     if line.ink.slope or not len(rows):
         return left + begin, top, left + end, bottom
     return left + begin, top + int(rows[0]), left + end, top + int(rows[-1]) + 1
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    sides = np.array(boxes)
-    (left, top), (right, bottom) = sides[:, :2].min(axis=0).tolist(), sides[:, 2:].max(axis=0).tolist()
-    return left, top, right, bottom
 
 
 def _text_line(line: _Line, words: Sequence[Word]) -> TextLine:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two just outside
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The smallest box around all of several boxes."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 @dataclass(frozen=True)

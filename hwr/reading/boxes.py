@@ -1,0 +1,201 @@
+"""Single characters, in the boxes of a form or alone: the character model is asked about them, not the line network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.ink.line import INK_EDGE
+from hwr.reading.reader import LEGIBLE, REFUSED
+from hwr.reading.result import Box, Character, Reading, TextLine, Word, around
+
+Gray = NDArray[np.uint8]
+Boxes = NDArray[np.int64]  # (N, 4): left, top, right, bottom in pixels, the last two just outside
+Answer = tuple[Mapping[str, float], bool]  # probabilities, best first, and whether they are sure
+Ask = Callable[[Sequence[Gray]], Sequence[Answer]]  # what single characters are, each uint8 (h, w)
+
+WIDEST = 1.6  # times as wide as high: wider boxes are for words
+HIGHEST = 3.0  # times as high as wide: higher ones are columns
+LEAST = 0.15  # of a box's shorter side: smaller ink is dust
+EDGE = 0.1  # of a box's size: a piece that reaches no farther in is what is left of the frame
+WHOLE = 0.7  # of a piece lies in one box: it belongs there with all that leaves the box; else it is cut
+BEYOND = 0.5  # of a box's size: so far may a character leave it
+TALL = 0.5  # of the height of what a box holds: a piece so high may be a character of its own ...
+APART = 0.12  # ... if there is such a gap beside it, as a share of the longer side
+
+
+class Single(NamedTuple):
+    """One character on a page: its place there, and its ink, uint8 (h, w), without what surrounds it."""
+
+    box: Box
+    ink: Gray
+
+
+class Form(NamedTuple):
+    """Rows of characters in boxes, from top to bottom, and the ink of everything else, None without any."""
+
+    rows: list[list[Single]]
+    rest: Gray | None
+
+
+def read(ink: Gray, cells: Boxes, ask: Ask, read_lines: Callable[[Gray], Reading]) -> Reading:
+    """Read ink, uint8 (H, W): what stands in ``cells`` or alone by ``ask``, everything else by ``read_lines``.
+
+    A row of boxes is a line of one word, in which empty boxes leave no gap.
+    """
+    rows, rest = form(ink, cells)
+    reading = Reading(size=(ink.shape[1], ink.shape[0])) if rest is None else read_lines(rest)
+    if rows:
+        return _together(_lines(rows, ask), reading)
+    return _alone(ink, ask, reading) if len(reading.characters) <= 1 and not len(cells) else reading
+
+
+def form(ink: Gray, cells: Boxes) -> Form:
+    """Part ink, uint8 (H, W), into the characters in boxes and the rest, to which rows belong that hold words."""
+    if not len(cells):
+        return Form([], ink)
+    mask = _mask(ink)
+    owner = _owners(mask, cells)
+    rows, taken = [], np.zeros(len(cells) + 2, bool)
+    taken[-1] = True  # what is left of frames
+    for row in _rows(cells):
+        found = [one for n in row if (one := _content(ink, mask, owner, cells, n)) is not None]
+        if _are_for_characters(cells[row]) and all(map(_is_one_character, found)):
+            taken[row] = True
+            rows += [found] if found else []
+    other = ((mask > 0) & ~taken[owner]).view(np.uint8)
+    return Form(rows, np.where(_with_rim(other), ink, np.uint8(0)) if other.any() else None)
+
+
+# --- which ink is in which box ---
+
+
+def _mask(ink: Gray) -> Gray:
+    return (ink >= max(1, int(np.ceil(INK_EDGE * int(ink.max(initial=0)))))).view(np.uint8)
+
+
+def _with_rim(mask: Gray) -> NDArray[np.bool_]:
+    """A mask of strokes with their antialiased rim."""
+    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0)
+
+
+def _owners(mask: Gray, cells: Boxes) -> NDArray[np.int64]:
+    """The number of the box that each pixel belongs to, (H, W): N, their count, for none; N + 1 is left of a frame."""
+    place = np.full(mask.shape, len(cells), np.int64)
+    for n, (left, top, right, bottom) in enumerate(cells.tolist()):
+        place[top:bottom, left:right] = n
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    width = len(cells) + 1
+    shared = np.bincount((numbers * width + place).ravel(), minlength=count * width).reshape(count, width)
+    best = shared[:, :-1].argmax(axis=1)
+    whole = shared[np.arange(count), best] >= WHOLE * shared.sum(axis=1)
+    whole[0] = False
+    best[_is_of_frame(np.asarray(stats, np.int64), cells[best])] = len(cells) + 1
+    return np.where(whole[numbers], best[numbers], place)
+
+
+def _is_of_frame(stats: NDArray[np.int64], cells: Boxes) -> NDArray[np.bool_]:
+    """Whether pieces of ink, as OpenCV measures them, stay at a side of their boxes, (N, 4)."""
+    low = stats[:, :2] - cells[:, :2]
+    high = cells[:, 2:] - stats[:, :2] - stats[:, 2:4]
+    size = cells[:, 2:] - cells[:, :2]
+    return np.asarray(((low + stats[:, 2:4] <= EDGE * size) | (high + stats[:, 2:4] <= EDGE * size)).any(axis=1))
+
+
+def _rows(cells: Boxes) -> list[NDArray[np.int64]]:
+    """Numbers of boxes, which are in reading order, row by row: one begins where a box lies farther left."""
+    return np.split(np.arange(len(cells)), np.flatnonzero(np.diff(cells[:, 0]) < 0) + 1)
+
+
+def _are_for_characters(row: Boxes) -> bool:
+    width, height = np.median(row[:, 2:] - row[:, :2], axis=0).tolist()
+    return bool(width <= WIDEST * height and height <= HIGHEST * width)
+
+
+def _content(ink: Gray, mask: Gray, owner: NDArray[np.int64], cells: Boxes, n: int) -> Single | None:
+    """What stands in a box; None if it is empty."""
+    size = cells[n, 2:] - cells[n, :2]
+    left, top = np.maximum(cells[n, :2] - BEYOND * size, 0).astype(int).tolist()
+    right, bottom = (cells[n, 2:] + BEYOND * size).astype(int).tolist()
+    area = slice(top, bottom), slice(left, right)
+    found = _single(ink[area], mask[area] * (owner[area] == n))
+    if found is None or max(found.ink.shape) < LEAST * size.min():
+        return None
+    x0, y0, x1, y1 = found.box
+    return Single((left + x0, top + y0, left + x1, top + y1), found.ink)
+
+
+def _single(ink: Gray, mask: Gray) -> Single | None:
+    """The ink of a mask, cut out; None for no ink."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return None
+    area = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+    return Single((x, y, x + width, y + height), np.where(_with_rim(mask[area]), ink[area], np.uint8(0)))
+
+
+def _is_one_character(one: Single) -> bool:
+    """False if high pieces stand side by side."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(_mask(one.ink), connectivity=8)
+    left, width, height = stats[1:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].T
+    order = np.argsort(left[height >= TALL * one.ink.shape[0]])
+    left, width = (side[height >= TALL * one.ink.shape[0]][order] for side in (left, width))
+    gaps = left[1:] - np.maximum.accumulate(left + width)[:-1]
+    return not (gaps > APART * max(one.ink.shape)).any()
+
+
+# --- what the character model says ---
+
+
+def _lines(rows: Sequence[Sequence[Single]], ask: Ask) -> list[TextLine]:
+    """Each row as a line of one word; all characters are asked about together."""
+    answers = iter(ask([one.ink for row in rows for one in row]))
+    characters = [
+        [Character(one.box, dict(shares), sure) for one, (shares, sure) in zip(row, answers, strict=False) if shares]
+        for row in rows
+    ]
+    return [_line(row) for row in characters if row]
+
+
+def _line(characters: Sequence[Character]) -> TextLine:
+    text = "".join(one.text for one in characters)
+    shares = [one.confidence for one in characters]
+    whole, sure = float(np.prod(shares)), all(one.confident for one in characters)
+    word = Word(text, around([one.box for one in characters]), {text: whole}, whole, sure, tuple(characters))
+    return TextLine(text, word.box, float(np.mean(shares)), (word,))
+
+
+def _together(lines: Sequence[TextLine], other: Reading) -> Reading:
+    """Lines in boxes and what else was read on the page, from top to bottom."""
+    legible = [line for line in lines if line.confidence >= LEGIBLE]
+    if not legible:
+        return other if other.lines else Reading(size=other.size, refused=REFUSED)
+    ordered = sorted((*legible, *other.lines), key=lambda line: line.box[1] + line.box[3])
+    return Reading("\n".join(line.text for line in ordered), tuple(ordered), other.size)
+
+
+def _alone(ink: Gray, ask: Ask, reading: Reading) -> Reading:
+    """A page on which no more than one character was read, as the character model reads it.
+
+    Where that is not sure, letters and digits of the other reading are not either.
+    """
+    one = _single(ink, _mask(ink))
+    if one is None or not _is_one_character(one):
+        return reading
+    lines = _lines([[one]], ask)
+    if lines and lines[0].words[0].confident:
+        return Reading(lines[0].text, tuple(lines), reading.size)
+    return replace(reading, lines=tuple(map(_doubted, reading.lines))) if reading.text.isalnum() else reading
+
+
+def _doubted(line: TextLine) -> TextLine:
+    def unsure(word: Word) -> Word:
+        characters = tuple(replace(one, confident=False) for one in word.characters)
+        return replace(word, confident=False, characters=characters)
+
+    return replace(line, words=tuple(map(unsure, line.words)))
