@@ -107,8 +107,9 @@ def _lines(numbers: NDArray[np.int32], number: int, box: list[int]) -> list[_Lin
     own = (numbers[y : y + height, x : x + width] == number).astype(np.float32)
     full = np.flatnonzero(own.sum(axis=1) >= MOST_OF_A_ROW * width)
     runs = np.split(full, np.flatnonzero(np.diff(full) > 1) + 1) if full.size else []
-    if len(runs) < 2:  # else their middle would be taken for a line
-        runs = [np.array([0, height - 1])]
+    whole = _fitted(own, x, y) if len(runs) < 2 else None  # the middle of several would be taken for a line
+    if whole is not None:
+        return [whole]
     fits = (_fitted(own[rows[0] : rows[-1] + 1], x, y + int(rows[0])) for rows in runs)
     return [line for line in fits if line is not None]
 

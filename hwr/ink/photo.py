@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwr.ink import colour, page, rules
 from hwr.ink.paper import is_even, lift_ink
 from hwr.ink.picture import Gray, Pixels, luminance, shrink
-from hwr.ink.rules import NOTHING, Boxes
+from hwr.ink.printed import NOTHING, Boxes
 
 Move = NDArray[np.float64]  # (3, 3): x, y, 1 of one picture to those of another, as cv2.warpPerspective takes it
 
