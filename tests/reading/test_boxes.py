@@ -144,8 +144,8 @@ def form(text: str, colour: tuple[int, int, int], gap: int, thick: int = 3) -> G
             ink[y + 17 : y + 73, x + 17 : x + 73] = digit(character)
     share = ink[..., None] / 255
     seen = cv2.GaussianBlur(picture * (1 - share) + np.array((35, 45, 110)) * share, (0, 0), 0.8)
-    seen *= np.linspace(1, 0.85, seen.shape[1])[:, None]
-    return (seen + np.random.default_rng(0).normal(0, 2, seen.shape)).clip(0, 255).astype(np.uint8)
+    light = np.linspace(1, 0.85, seen.shape[1])[:, None]
+    return (seen * light + np.random.default_rng(0).normal(0, 2, seen.shape)).clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("colour", [BLACK, RED])
