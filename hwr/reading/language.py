@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from hwr.config import UserError
 
 FILE = "words.tsv"
 ORDER = 5  # characters of an n-gram
 WEIGHT = 0.7  # of its logarithms beside those of the ink, and ...
 BONUS = 1.6  # ... for every character: python -m benchmarks.language
-EQUAL = 1 / 30  # probability of a character in a text that is no word, such as a code or a name
+EQUAL = 1 / 30  # probability of a character in a word that is like no other, such as a code or a name
 UNSEEN = 1 / 70  # of a character that no n-gram has
 DAMPING = 0.5  # exponent of the counts: frequent words do not drown rare ones
 MAX_WORDS, MAX_BYTES = 200_000, 2**23
@@ -55,10 +57,18 @@ class Language:
         return self._known[key]
 
     def score_of(self, text: str) -> float:
-        """Return the weighted log probability of a whole text: of its words, or of equally likely characters."""
-        words = sum(self.score(text[:i], character) for i, character in enumerate(text))
-        equal = sum(self.weight * math.log(EQUAL) + self.bonus for character in text if not character.isdigit())
-        return max(words, equal) + math.log1p(math.exp(-abs(words - equal)))
+        """Return the weighted log probability of a whole text.
+
+        Each of its words counts as one like those learnt from, or as one of equally likely characters, such as a code.
+        """
+        total, start = 0.0, 0
+        for word in text.split(BOUNDARY):
+            part = text[start : start + len(word) + 1]  # with the space after it
+            learnt = sum(self.score(text[: start + i], character) for i, character in enumerate(part))
+            equal = sum(self.weight * math.log(EQUAL) + self.bonus for character in part if not character.isdigit())
+            total += float(np.logaddexp(learnt, equal)) - math.log(2)  # both are as likely
+            start += len(part)
+        return total
 
     def _probability(self, before: str, character: str) -> float:
         found = UNSEEN

@@ -51,6 +51,13 @@ def test_clear_ink_is_read_as_it_is_however_unlikely_a_word() -> None:
     assert best(*({c: 0.99, "e": 0.01} for c in "xqzk")) == "xqzk"
 
 
+def test_every_word_of_a_line_is_judged_by_itself() -> None:
+    assert WORDS.score_of("clear") > WORDS.score_of("xqzkw")
+    near, code = WORDS.score_of("near"), WORDS.score_of("xqzk")
+    assert WORDS.score_of("near xqzk") > near + code - 3  # a code beside it does not make a word unlikely
+    assert WORDS.score_of("") == WORDS.score_of("1984") == pytest.approx(0)
+
+
 def test_digits_are_never_judged_by_words() -> None:
     assert WORDS.score("20", "6") == WORDS.score("", "1") == 0.0
     assert best({"1": 0.6, "l": 0.4}, {"7": 0.55, "1": 0.45}) == "17"
