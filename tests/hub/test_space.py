@@ -338,6 +338,17 @@ def client(port: int, process: subprocess.Popen[bytes], log: Path) -> Client:
             time.sleep(0.5)
 
 
+def installed(alone: Path, venv: Path) -> Path:
+    """Return a Python with what a Space installs: HWR_SERVING_PYTHON, if that was installed from the same file."""
+    assert (alone / "requirements.txt").read_bytes() == (ROOT / "requirements.txt").read_bytes()
+    if ready := os.environ.get("HWR_SERVING_PYTHON"):
+        return Path(ready)
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    install = [venv / "bin" / "python", "-m", "pip", "install", "-q", "-r", "requirements.txt"]
+    subprocess.run(install, cwd=alone, check=True)
+    return venv / "bin" / "python"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_was_deployed_installs_and_answers_by_itself(tree: Path, tmp_path: Path) -> None:
@@ -352,15 +363,13 @@ def test_what_was_deployed_installs_and_answers_by_itself(tree: Path, tmp_path: 
         assert said == f"Deployed: {hub.url}/spaces/{PAGE}\n"
         subprocess.run([sys.executable, "-c", download], env=env, check=True)
         try:
-            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-            install = [venv / "bin" / "python", "-m", "pip", "install", "-q", "-r", "requirements.txt"]
-            subprocess.run(install, cwd=alone, check=True)
+            python = installed(alone, venv)
             settings = hub.env() | hub.spaces[PAGE].variables
             settings.pop("PYTHONPATH", None)
             sketch = {"background": None, "layers": [], "composite": handle_file(str(alone / "examples" / "5.png"))}
             for online in (True, False):  # with the model from the Hub, then with the one that went up
                 hub.clear_log()
-                with served(venv / "bin" / "python", alone, settings) as page:
+                with served(python, alone, settings) as page:
                     assert next(iter(page.predict(sketch, "digits", api_name="/predict")["probabilities"])) == "5"
                     page.close()
                 assert bool([one for one in hub.log if one.path.startswith("/owner/model/resolve")]) == online

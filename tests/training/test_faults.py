@@ -76,7 +76,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_
 ) -> None:
     out, chance = tmp_path / "model", random.Random(0)
     process = train(out)
-    for _ in range(3):
+    for _ in range(2):
         wait_for(out / checkpoint.FILE, process)
         time.sleep(chance.uniform(0, 1.5))
         process.kill()  # SIGKILL: nothing gets a chance to tidy up
