@@ -24,6 +24,8 @@ from hwr.reading.result import Box, Character, Reading, TextLine, Word, around
 Gray = NDArray[np.uint8]
 
 LEGIBLE = 0.3  # mean probability of a line's characters: a less probable line is taken for no writing
+CLUTTER = 3, 2  # pieces of ink and holes in them for each character, and for a line: of so many no writing consists
+COUNTED = 0.5  # a word is less probable than its characters together by this factor: their number is in doubt
 MOSTLY = 0.5  # share of the lines that must be legible, or the whole picture is refused
 REFUSED = "no writing that can be read was found"
 SOLID = 64  # grey levels: fainter ink does not widen a box
@@ -71,8 +73,7 @@ class LineReader:
             lines = [self._chosen(line, vocabulary, k) for line in found]
         else:
             lines = [self._decoded(line, self._alphabet(alphabet), k) for line in found]
-        written = [line for line in lines if line.text]
-        legible = [line for line in written if line.confidence >= LEGIBLE]
+        legible = [line for line, seen in zip(lines, found, strict=True) if _is_legible(line, seen.ink)]
         if found and len(legible) < MOSTLY * len(found):
             return Reading(size=size, refused=REFUSED)
         return Reading("\n".join(line.text for line in legible), tuple(legible), size)
@@ -135,15 +136,16 @@ class LineReader:
         likely = dict(list(likely.items())[:k])
         readings = ctc.alternatives(frames, columns, spans, k)
         edges = _edges(spans, len(frames))
+        confidence = min(likely.get(text, 0.0), 1.0)
+        counted = confidence >= COUNTED * float(np.prod([max(one.values()) for one in readings]))
         characters = tuple(
             Character(
                 _box(line, first + edges[i], first + edges[i + 1]),
                 {alphabet.answers[c - 1]: p for c, p in one.items()},
-                max(one.values()) >= self.config.sure,
+                counted and max(one.values()) >= self.config.sure,
             )
             for i, one in enumerate(readings)
         )
-        confidence = min(likely.get(text, 0.0), 1.0)
         box = around([character.box for character in characters])
         return Word(text, box, likely, confidence, confidence >= self.config.sure, characters)
 
@@ -212,6 +214,12 @@ def _box(line: _Line, first: int, last: int) -> Box:
     if line.ink.slope or not len(rows):
         return left + begin, top, left + end, bottom
     return left + begin, top + int(rows[0]), left + end, top + int(rows[-1]) + 1
+
+
+def _is_legible(line: TextLine, seen: InkLine) -> bool:
+    """Whether a line is probable enough, and is not a texture: hundreds of pieces that were taken for a few letters."""
+    count = len(line.text.replace(SPACE, ""))
+    return bool(count) and line.confidence >= LEGIBLE and seen.pieces <= CLUTTER[0] * count + CLUTTER[1]
 
 
 def _text_line(line: _Line, words: Sequence[Word]) -> TextLine:
