@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks import results
 from hwr import Recognizer, cli
 from hwr.config import Alphabet
+from hwr.reading.result import Word
 
 Gray = NDArray[np.uint8]
 Draw = Callable[[np.random.Generator], Gray]
@@ -73,16 +74,24 @@ def sure_answers(recognizer: Recognizer, picture: Gray) -> dict[str, list[str]]:
     for alphabet in ALPHABETS:
         answer = recognizer.answer(seen, 1, alphabet)
         found["top_k"] += list(answer.probabilities) if answer.confident else []
-        words = recognizer.read(picture, alphabet, 1).words
-        found["read"] += [word.text for word in words if word.confident and word.text not in printed]
+        words = [word for word in recognizer.read(picture, alphabet, 1).words if word.text not in printed]
+        found["read"] += [word.text for word in words if word.confident or _is_sure_all_over(word)]
     return found
+
+
+def _is_sure_all_over(word: Word) -> bool:
+    return bool(word.characters) and all(one.confident for one in word.characters)
 
 
 def pictures(of_each: int = OF_EACH) -> Iterator[Blank]:
     """The same pictures for every model."""
-    for kind, draw in KINDS.items():
+    for kind in KINDS:
         for number in range(of_each):
-            yield Blank(kind, number, draw(np.random.default_rng((number, *kind.encode()))))
+            yield Blank(kind, number, picture(kind, number))
+
+
+def picture(kind: str, number: int) -> Gray:
+    return KINDS[kind](np.random.default_rng((number, *kind.encode())))
 
 
 # --- kinds ---

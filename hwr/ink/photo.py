@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.ink import colour, page, rules
+from hwr.ink.broken import mended
 from hwr.ink.paper import is_even, lift_ink
 from hwr.ink.picture import Gray, Pixels, luminance, shrink
 from hwr.ink.printed import NOTHING, Boxes
@@ -74,7 +75,7 @@ def lifted(pixels: Pixels) -> Written | None:
     clean = rules.without_print(ink, on_paper.faint)
     if clean.ink is None:
         return None
-    found = Written(clean.ink, clean.cells, size, home)
+    found = Written(mended(clean.ink), clean.cells, size, home)
     return found if abs(clean.angle) < TURNED else _turned(found, clean.angle)
 
 

@@ -170,6 +170,28 @@ def test_a_single_line_is_a_stroke() -> None:
     assert rules.without_print(bar).ink is not None
 
 
+# --- broken strokes ---
+
+
+@pytest.mark.parametrize("gap", [2, 3])
+@pytest.mark.parametrize("pitch", [24, 40])
+def test_strokes_cut_by_gaps_far_narrower_than_the_pen_are_made_whole(gap: int, pitch: int) -> None:
+    ink = drawn(FIVE, SEVEN, pen=24)
+    cut = ink.copy()
+    y, x = np.indices(ink.shape)
+    cut[((x + y) % pitch < gap) | ((x - y) % pitch < gap)] = 0
+    found = to_ink(255 - cut)
+    assert found is not None
+    assert cv2.connectedComponents((found > 100).astype(np.uint8))[0] - 1 == 2
+    assert likeness(found, ink) > 0.97
+
+
+def test_many_small_characters_that_stand_close_are_not_joined() -> None:
+    ink = np.zeros((120, 300), np.uint8)
+    ink[40:80, 20:280:10] = ink[40:80, 21:280:10] = ink[40:80, 22:280:10] = 255
+    np.testing.assert_array_equal(to_ink(255 - ink), ink)
+
+
 # --- pages ---
 
 

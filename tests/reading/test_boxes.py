@@ -17,6 +17,7 @@ from hwr.reading.result import Character, Reading, TextLine, Word
 
 SAMPLE = Path(hwr.__file__).with_name("sample") / "test.npz"
 Gray = NDArray[np.uint8]
+CASES = Path(__file__).parents[1] / "data" / "cases"
 BLACK, RED = (40, 40, 42), (215, 60, 50)
 
 
@@ -120,6 +121,27 @@ def test_a_character_that_stands_alone_is_sure_only_if_the_character_model_is(su
 
 def word(text: str) -> Word:
     return Word(text, (0, 0, 1, 1), {text: 0.9}, 0.9, True, (Character((0, 0, 1, 1), {text: 0.9}, True),))
+
+
+# --- single characters, as the recognizer reads them ---
+
+
+@pytest.mark.parametrize(
+    ("case", "answer"),
+    [
+        ("broken-strokes", "3"),
+        ("framed-cell", "7"),
+        ("keyed-transparency", "5"),
+        ("rule-eraser-single", "7"),
+        ("same-brightness-colours", "5"),
+    ],
+)
+def test_reading_a_single_character_gives_the_same_sure_answer(case: str, answer: str, recognizer: Recognizer) -> None:
+    picture = CASES / f"{case}.png"
+    assert next(iter(recognizer.top_k(picture, 1, "digits"))) == answer
+    reading = recognizer.read(picture, "digits")
+    assert reading.text == answer
+    assert reading.characters[0].confident
 
 
 # --- forms as the recognizer reads them ---
