@@ -128,7 +128,7 @@ def recognizer_for(model: str | None) -> Recognizer:
     except UnavailableError as error:
         print(f"{error}; the bundled model answers instead", file=sys.stderr)
         instead = Recognizer.from_pretrained()
-        instead.stale = f"{model} cannot be had from the Hub now. The bundled model answers instead."
+        instead.stale = f"{model} cannot be fetched from the Hub now. The bundled model answers instead."
         return instead
 
 

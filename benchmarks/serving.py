@@ -17,7 +17,7 @@ from hwr import UserError
 
 ROOT = Path(__file__).parents[1]
 APP = ("app.py",)
-STARTS_WITHIN = 120  # seconds: importing torch and gradio takes ten on a busy machine
+STARTS_WITHIN = 300  # seconds: importing gradio takes minutes where twenty other programs run
 STOPS_WITHIN = 30  # seconds
 
 

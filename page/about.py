@@ -19,7 +19,9 @@ def lines(recognizer: Recognizer) -> dict[str, str]:
     """One line of text in each language: which model answers, and from where."""
     config, note = recognizer.config, f"{recognizer.stale} " * bool(recognizer.stale)
     known = {"name": recognizer.source, "architecture": config.architecture, "version": config.sha256[:8]}
-    return {language: note + say("model", language, count=len(recognizer.labels()), **known) for language in WORDS}
+    count = max(len(recognizer.labels(alphabet)) for alphabet in recognizer.alphabets)
+    key = "model_bundled" if recognizer.source == "bundled" else "model"
+    return {language: note + say(key, language, count=count, **known) for language in WORDS}
 
 
 def card(recognizer: Recognizer) -> str:

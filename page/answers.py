@@ -96,7 +96,7 @@ class Answers:
         """A drawing as writing; as one character where it looks like one, and the reader finds no more in it."""
         reading = recognizer.read(question.drawing, question.alphabet, TOP)
         if len(reading.characters) <= 1:
-            answer = recognizer.answer(recognizer.see(question.drawing), TOP, question.alphabet)
+            answer = recognizer.answer(recognizer.see(question.drawing), TOP, _single(question.alphabet, recognizer))
             if answer.confident or not answer.probabilities:
                 return one(answer)
         return several(reading)
@@ -155,6 +155,11 @@ class Answers:
         """Forget what one visitor taught."""
         self.pupils[session] = Pupil()
         return {"taught": 0}
+
+
+def _single(alphabet: Alphabet, recognizer: Recognizer) -> Alphabet:
+    """The alphabet to read one character of writing with: ``all`` includes symbols there, where the model knows any."""
+    return "printable" if alphabet == "all" and "printable" in recognizer.alphabets else alphabet
 
 
 def _has_reader(recognizer: Recognizer) -> bool:

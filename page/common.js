@@ -54,6 +54,7 @@ const writing = (words, onask) => {
   }
   return make("div", {class: "hwr-text"}, ...lines.filter(Boolean));
 };
+const doubts = words => words.every(word => word.confident) ? null : make("p", {class: "hwr-label"}, say("doubts"));
 const rows = one => make("p", {}, make("b", {}, one.text), ": " +
   one.guesses.map(([label, share]) => `${label} ${percent(share)}`).join(", "));
 const others = word => [rows(word), ...(word.characters.length > 1 ? word.characters.map(rows) : [])];
@@ -82,5 +83,5 @@ const newest = (ask, show) => {
 };
 const alphabets = (name, current, onchange) => make("fieldset", {class: "hwr-choice", hidden: props.alphabets.length < 2},
   make("legend", {}, say("alphabet")), ...props.alphabets.map(one => make("label", {},
-    make("input", {type: "radio", name, value: one, checked: one === current, onchange: () => onchange(one)}),
-    make("span", {}, say(one)))));
+    make("input", {type: "radio", name, value: one.value, checked: one.value === current, onchange: () => onchange(one.value)}),
+    make("span", {}, say(one.name)))));

@@ -21,7 +21,8 @@ from page.words import WORDS, still
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
 THUMBNAIL = (96, 64)  # pixels
-ALPHABETS = ("all", "digits", "letters")
+ALPHABETS = {"all": "all", "digits": "digits", "letters": "letters"}  # alphabet -> its name in words.py
+WITH_SYMBOLS = {"printable": "all", "all": "both", "digits": "digits", "letters": "letters"}
 
 Function = Callable[..., Any]
 
@@ -39,12 +40,13 @@ def page(
     language what is kept of what visitors teach; None where nothing is. Without ``reads`` there is the pad for one
     character alone, as the model reads no more.
     """
-    shared: dict[str, Any] = {"words": WORDS, "alphabets": [one for one in ALPHABETS if one in recognizer.alphabets]}
+    shared: dict[str, Any] = {"words": WORDS, "alphabets": alphabets(recognizer, ALPHABETS)}
+    single = shared | {"alphabets": alphabets(recognizer, WITH_SYMBOLS)}
     with gr.Column(elem_id="page"):
         gr.Markdown(still("title"), elem_id="title")
         with gr.Tabs(elem_id="ways"):
             with gr.Tab(still("one")):
-                pad("character", drawn, notice=notice, ghost=drawings("character")[0], **shared)
+                pad("character", drawn, notice=notice, ghost=drawings("character")[0], **single)
             with gr.Tab(still("writing_tab"), visible=reads):
                 pad("writing", drawn, notice=notice, ghost=drawings("writing")[0], **shared)
             with gr.Tab(still("photo"), visible=reads):
@@ -58,6 +60,15 @@ def page(
         )
         with gr.Accordion(still("about"), open=False):
             gr.Markdown(about.card(recognizer))
+
+
+def alphabets(recognizer: Recognizer, names: dict[str, str]) -> list[dict[str, str]]:
+    """The alphabets to choose from, the first of them chosen at the start: their values, and their names in WORDS.
+
+    ``names`` are those for single characters or for writing. A model without symbols is never asked for them.
+    """
+    own = names if names.keys() <= {*recognizer.alphabets} else ALPHABETS
+    return [{"value": one, "name": name} for one, name in own.items() if one in recognizer.alphabets]
 
 
 def pad(mode: Mode, functions: list[Function], **props: Any) -> gr.HTML:

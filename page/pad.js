@@ -7,7 +7,7 @@ const STEP = UNITS / 48, FINE = STEP / 5;  // of the keyboard's pen; fine with t
 const MOVES = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 
 let strokes = [], past = [], future = [];  // lists of strokes: what is drawn, what undo and redo bring back
-let current = null, width = 1, erasing = false, height = UNITS, asked = 0, alphabet = "all", look = "", playing = 0;
+let current = null, width = 1, erasing = false, height = UNITS, asked = 0, alphabet = props.alphabets[0].value, look = "", playing = 0;
 let isExample = false, epoch = 0;  // answers to a drawing that is another one by now are dropped
 
 // --- elements ---
@@ -25,11 +25,11 @@ const verdict = make("div", {class: "hwr-verdict"}), more = make("div", {class: 
 const spoken = make("div", {class: "hwr-spoken", role: "status"});
 const said = make("input", {type: "text", maxlength: isWriting ? 200 : 16, autocomplete: "off", autocapitalize: "off",
   spellcheck: "false", id: `said-${mode}`});
-const donate = make("input", {type: "checkbox"});
+const donate = make("input", {type: "checkbox"}), wrong = make("label", {for: said.id});
 const teach = make("form", {class: "hwr-teach", hidden: true, onsubmit: event => { event.preventDefault(); lesson(); }},
-  make("label", {for: said.id}, say(isWriting ? "wrong_writing" : "wrong")),
+  wrong,
   make("div", {}, said, make("button", {type: "submit", class: "hwr-button"}, say(isWriting ? "send" : "teach"))),
-  props.notice ? make("label", {class: "hwr-donate"}, donate, make("span", {}, say("donate"), make("small", {}, props.notice[language]))) : null);
+  props.notice ? make("label", {class: "hwr-donate"}, donate, make("span", {}, say(isWriting ? "donate_line" : "donate"), make("small", {}, props.notice[language]))) : null);
 const learnt = make("p", {class: "hwr-learnt", role: "status"});
 const forget = make("button", {type: "button", class: "hwr-link", hidden: true, onclick: () => unlearn()}, say("forget"));
 const view = make("div", {class: "hwr-seen"});
@@ -218,6 +218,7 @@ const show = (found, what) => {
   if (!strokes.length) view.replaceChildren();
   if (what.final) {
     spoken.textContent = found.error || isExample ? "" : sentence(found);
+    wrong.textContent = say(isWriting ? "wrong_writing" : found.state === "unsure" ? "unknown" : "wrong");
     teach.hidden = isExample || !["sure", "unsure", "nothing"].includes(found.state) || (isWriting && !props.notice);
   }
 };
@@ -234,8 +235,8 @@ const parts = found => {
     return [...label, heading(say("unsure")), note(say("unsure_character")), found.hint ? several(found.hint) : null,
       make("div", {class: "hwr-closest"}, note(say("closest")), guesses(found.guesses.slice(0, 3), say("closest")))].filter(Boolean);
   const text = writing(found.words, word => more.replaceChildren(...others(word)));
-  if (found.state === "sure") return [...label, note(say("writing"), "hwr-label"), text];
-  return [...label, heading(say("unsure")), note(say("unsure_writing")), make("div", {class: "hwr-closest"}, note(say("closest")), text)];
+  if (found.state === "sure") return [...label, note(say("writing"), "hwr-label"), text, doubts(found.words)].filter(Boolean);
+  return [...label, heading(say("unsure")), note(say("unsure_writing")), make("div", {class: "hwr-closest"}, note(say("closest")), text), doubts(found.words)].filter(Boolean);
 };
 const several = text => make("p", {class: "hwr-note"}, say("several", {text}), " ",
   make("button", {type: "button", class: "hwr-link", onclick: () => {

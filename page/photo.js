@@ -1,6 +1,6 @@
 // The photo: chosen, taken or pasted; turned and cropped here, read on the server, and shown with what was found.
 const SIDE = 2048;  // pixels: the longer side of a photo that is sent
-let picture = null, number = 0, alphabet = "all", cropping = null, name = "photo";
+let picture = null, number = 0, alphabet = props.alphabets[0].value, cropping = null, name = "photo";
 
 const file = make("input", {type: "file", accept: "image/*", hidden: true, onchange: () => { take(file.files[0]); file.value = ""; }});
 const shot = make("input", {type: "file", accept: "image/*", capture: "environment", hidden: true, onchange: () => { take(shot.files[0]); shot.value = ""; }});
@@ -199,7 +199,7 @@ const show = found => {
   if (found.state === "nothing") verdict.replaceChildren(make("h2", {}, say("nothing")), tips());
   else if (found.state === "unsure") verdict.replaceChildren(make("h2", {}, say("unsure")), make("p", {class: "hwr-note"}, say("unsure_writing")),
     make("div", {class: "hwr-closest"}, make("p", {class: "hwr-note"}, say("closest")), writing(found.words, ask)), tips());
-  else verdict.replaceChildren(make("p", {class: "hwr-label"}, say("writing")), writing(found.words, ask));
+  else verdict.replaceChildren(make("p", {class: "hwr-label"}, say("writing")), writing(found.words, ask), doubts(found.words) ?? "");
   spoken.textContent = found.state === "sure" ? say("read", {text: found.text}) : say(found.state === "nothing" ? "nothing" : "unsure");
 };
 const copied = async () => {

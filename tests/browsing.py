@@ -109,7 +109,7 @@ def opened(context: BrowserContext, url: str) -> Page:
 
 RESET = """() => {
   document.querySelectorAll("#ways [role=tab]")[0].click();
-  for (const chosen of document.querySelectorAll(".hwr-choice input[value=all]:not(:checked)")) chosen.click();
+  for (const chosen of document.querySelectorAll(".hwr-choice label:first-of-type input:not(:checked)")) chosen.click();
   const tools = ".hwr-pen, .hwr-clear, .hwr-answer > .hwr-link:not([hidden])";
   for (const tool of document.querySelectorAll(tools)) tool.click();
 }"""

@@ -51,6 +51,7 @@ def page(folder: Path, graph: bytes, local: bool) -> dict[str, bytes]:
     model = {
         "alphabets": config.alphabets(),
         "other": config.labels.index(OTHER) if OTHER in config.labels else None,
+        "symbols": config.symbols(),
         "threshold": config.rejection_threshold,
         "graph": {"url": whole.NAME, "integrity": digest},
         "version": hashlib.sha256(graph + (SITE / "app.js").read_bytes()).hexdigest()[:12],

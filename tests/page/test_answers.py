@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import string
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hwr import Recognizer, UserError
+from hwr.config import DIGITS, LOWER, SYMBOLS, UPPER, ModelConfig
+from hwr.data.lines import sources as line_sources
 from page import answers as page_answers
 from page import layout
 from page.answers import Answers, Pupil, Pupils
 from page.calls import BUSY, Calls
 from page.feedback import Feedback
 from page.turns import Turns
+from page.words import WORDS
 
 SEVEN = {"width": 300, "height": 300, "strokes": [{"x": [60, 220, 130], "y": [50, 50, 240], "pen": 18}]}
 
@@ -84,12 +91,38 @@ def test_a_lesson_is_one_visitors_own_and_forgotten_when_asked(answers: Answers)
 def test_a_line_is_kept_with_its_text_where_the_visitor_says_so(recognizer: Recognizer, tmp_path: Path) -> None:
     keeping = Answers(recognizer, Feedback(tmp_path))
     asked = question(example("A number"), mode="writing", text="3456")
-    with pytest.raises(UserError, match="Tick"):
+    with pytest.raises(UserError, match="tick the box"):
         keeping.teach(asked, "a")
     assert keeping.teach(asked | {"keep": True}, "a")["kept_line"]
     (text,) = (tmp_path / "lines").glob("*.txt")
     assert text.read_text() == "3456"
     assert text.with_suffix(".png").is_file()
+    taught = line_sources.read(str(tmp_path), tmp_path, string.printable)  # as train.py --task lines --data does
+    assert isinstance(taught, line_sources.Lines)
+    assert taught.texts == ("3456",)
+    assert np.count_nonzero(taught.drawn(0)) > 100
+
+
+def test_the_alphabets_on_offer_are_those_of_the_model(recognizer: Recognizer) -> None:
+    def offered(labels: Sequence[str], names: dict[str, str]) -> dict[str, str]:
+        model = Recognizer(lambda pixels: pixels, ModelConfig(tuple(labels)))  # type: ignore[arg-type, return-value]
+        return {one["name"]: one["value"] for one in layout.alphabets(model, names)}
+
+    plain = [*DIGITS, *UPPER, *LOWER]
+    without = {"all": "all", "digits": "digits", "letters": "letters"}
+    assert offered(plain, layout.WITH_SYMBOLS) == offered(plain, layout.ALPHABETS) == without
+    symbols = offered([*plain, *SYMBOLS], layout.WITH_SYMBOLS)
+    assert symbols == {"all": "printable", "both": "all", "digits": "digits", "letters": "letters"}
+    assert offered([*plain, *SYMBOLS], layout.ALPHABETS) == without
+    assert offered(["yes", "no"], layout.WITH_SYMBOLS) == {"all": "all"}
+
+
+def test_all_that_the_scripts_say_is_there_in_both_languages() -> None:
+    scripts = "".join(path.read_text(encoding="utf-8") for path in layout.HERE.glob("*.js"))
+    said = set(re.findall(r"""say\("(\w+)""", scripts)) | set(re.findall(r'"(tip_\w+)"', scripts))
+    assert {"unsure", "no_picture", "tip_light"} <= said
+    for language, texts in WORDS.items():
+        assert said <= texts.keys(), (language, said - texts.keys())
 
 
 def test_a_photo_is_read_from_its_bytes(answers: Answers) -> None:

@@ -73,7 +73,7 @@ def test_the_page_speaks_chinese_where_the_browser_does(browser: Browser, page_u
     context = browser.new_context(locale="zh-CN")
     try:
         page = opened(context, page_url)
-        page.get_by_role("button", name="橡皮").wait_for()
+        page.get_by_role("button", name="橡皮擦").wait_for()
         assert page.get_by_role("tab", name="照片").is_visible()
         draw(page, TWO)
         best(page, "2")
@@ -112,7 +112,7 @@ def test_a_lesson_is_learned_for_its_visitor_alone_and_forgotten(browser: Browse
     best(page, "2")
     teach(page, "Q")
     best(page, "Q")
-    page.get_by_text("Learned. This is for you alone").wait_for()
+    page.get_by_text("Learned, for you alone").wait_for()
     other = browser.new_context()
     try:
         visitor = opened(other, page_url)

@@ -66,7 +66,6 @@ def test_five_check_marks_and_five_smileys_teach_to_read_others_surely(
         assert sum(read) >= 16, f"{sum(read)} of 20 {label}"
     scribbles = [255 - np.pad(rng.integers(0, 2, (9, 9), np.uint8).repeat(8, 0).repeat(8, 1) * 255, 20)]
     assert not any(map(mine.is_confident, scribbles))
-    for name in ("2", "5", "A"):
+    for name in ("2", "5", "8"):
         file = ROOT / "examples" / f"{name}.png"
-        if file.exists():
-            assert mine.top_k(file, 1).keys() == bundled.top_k(file, 1).keys()
+        assert mine.top_k(file, 1).keys() == bundled.top_k(file, 1).keys()

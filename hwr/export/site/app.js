@@ -1,9 +1,11 @@
 // The page and, registered by it, its service worker: one file. Names in double braces are filled in by `python -m hwr export`.
-const MODEL = {{model}};      // labels, alphabets, threshold, other, digests
+const MODEL = {{model}};      // alphabets, threshold, other, symbols, graph, version
 const RUNTIME = {{runtime}};  // the files of ONNX Runtime Web: {script, wasm}, each {url, integrity}
 const CACHE = "hwr-" + MODEL.version;
 const SHOWN = 5;              // answers
 const PEN = 18;               // pixels of the pad, which has 280
+const WITH_SYMBOLS = "printable" in MODEL.alphabets;
+const NAMES = {printable: "Anything", all: WITH_SYMBOLS ? "Digits and letters" : "Anything", digits: "Digits", letters: "Letters"};
 
 if (typeof document === "undefined") serveOffline(); else startPage();
 
@@ -37,10 +39,10 @@ async function startPage() {
   const note = document.getElementById("note");
   let ask = null, waiting = false, stroke = null;
 
-  for (const name of Object.keys(MODEL.alphabets)) {
+  for (const name of Object.keys(NAMES).filter(one => one in MODEL.alphabets)) {
     const label = document.createElement("label");
-    label.innerHTML = `<input type="radio" name="alphabet" value="${name}"> ${name}`;
-    label.firstChild.checked = name === "all";
+    label.innerHTML = `<input type="radio" name="alphabet" value="${name}"> ${NAMES[name]}`;
+    label.firstChild.checked = name === (WITH_SYMBOLS ? "printable" : "all");
     label.firstChild.addEventListener("change", change);
     document.getElementById("alphabets").append(label);
   }
@@ -114,8 +116,8 @@ async function startPage() {
   }
 
   function show(probabilities) {
-    const alphabet = MODEL.alphabets[document.querySelector("input[name=alphabet]:checked").value];
-    const sums = alphabet.map(([answer, members]) => [answer, members.reduce((sum, i) => sum + probabilities[i], 0)]);
+    const chosen = document.querySelector("input[name=alphabet]:checked").value;
+    const sums = MODEL.alphabets[chosen].map(([answer, members]) => [answer, members.reduce((sum, i) => sum + probabilities[i], 0)]);
     const total = sums.reduce((sum, [, share]) => sum + share, 0);
     const best = total ? sums.sort((a, b) => b[1] - a[1]).slice(0, SHOWN) : [];
     document.getElementById("answers").replaceChildren(...best.map(([answer, share]) => {
@@ -124,8 +126,10 @@ async function startPage() {
       for (const text of [answer, percent]) row.append(Object.assign(document.createElement("span"), {textContent: text}));
       return row;
     }));
-    const confidence = MODEL.other === null ? Math.max(...probabilities) : 1 - probabilities[MODEL.other];
-    note.textContent = total && confidence < MODEL.threshold ? "Not sure: this may be no single character." : "";
+    const known = MODEL.other === null ? Math.max(...probabilities) : 1 - probabilities[MODEL.other];
+    const symbols = chosen === "printable" ? [] : MODEL.symbols;
+    const confidence = symbols.reduce((rest, i) => rest - probabilities[i], known);
+    note.textContent = total && confidence < MODEL.threshold ? "Not sure: this does not look like one character." : "";
     document.body.dataset.answered = performance.now();
   }
 }
