@@ -17,11 +17,13 @@ CARD = "README.md"
 
 def lines(recognizer: Recognizer) -> dict[str, str]:
     """One line of text in each language: which model answers, and from where."""
-    config, note = recognizer.config, f"{recognizer.stale} " * bool(recognizer.stale)
+    config, is_bundled = recognizer.config, recognizer.source == "bundled"
     known = {"name": recognizer.source, "architecture": config.architecture, "version": config.sha256[:8]}
     count = max(len(recognizer.labels(alphabet)) for alphabet in recognizer.alphabets)
-    key = "model_bundled" if recognizer.source == "bundled" else "model"
-    return {language: note + say(key, language, count=count, **known) for language in WORDS}
+    keys = ["model_bundled" if is_bundled else "model"]
+    if recognizer.stale:  # the Hub could not be reached when the page was started
+        keys.insert(0, "instead" if is_bundled else "copy_of_model")
+    return {language: " ".join(say(key, language, count=count, **known) for key in keys) for language in WORDS}
 
 
 def card(recognizer: Recognizer) -> str:

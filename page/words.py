@@ -80,6 +80,8 @@ WORDS: dict[str, dict[str, str]] = {
         "try": "Try",
         "about": "About this model",
         "model": "Read by the model {name}: {architecture}, {count} characters, version {version}.",
+        "instead": "The model that this page was started with cannot be fetched from the Hub now.",
+        "copy_of_model": "The Hub cannot be reached now: the model's last copy answers.",
         "model_bundled": "Read by the model that comes with this page: {architecture}, {count} characters, "
         "version {version}.",
         "drop": "Choose a photo of handwriting, drop it here, or paste it.",
@@ -180,6 +182,8 @@ WORDS: dict[str, dict[str, str]] = {
         "try": "试一试",
         "about": "关于此模型",
         "model": "所用模型：{name}（{architecture}，可识别 {count} 个字符，版本 {version}）。",
+        "instead": "现在无法从 Hub 获取指定的模型。",
+        "copy_of_model": "现在无法连接 Hub，由模型上次下载的副本代替。",
         "model_bundled": "所用模型：本页自带（{architecture}，可识别 {count} 个字符，版本 {version}）。",
         "drop": "请选择一张手写照片，也可以拖到这里或直接粘贴。",
         "photo_rule": "支持 PNG、JPEG、WebP 等格式，最大 20 MB。照片只在内存中处理，绝不保存。",

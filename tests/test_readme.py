@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from browsing import missing
 from huggingface_hub import DatasetCard
 from packaging.requirements import Requirement
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,6 +80,19 @@ def test_the_commands_for_programs_answer(language: str, page_url: str) -> None:
     assert re.search(r"^5$" if language == "python" else r'^data: \[\{"text": "5",', done.stdout, re.MULTILINE), (
         done.stdout
     )
+
+
+def test_the_class_for_ray_answers_a_batch() -> None:
+    """Ray itself is not installed here: what it does with a class is call it with columns of a batch."""
+    snippet = SERVING.split("## Many pictures")[1].split("```python\n")[1].split("```")[0]
+    source = snippet.split("import ray\n")[1].split("pictures = ")[0]
+    found: dict[str, type] = {}
+    exec(source, found)
+    with Image.open(ROOT / "examples" / "5.png") as five:
+        images = [np.asarray(five), np.full((9, 9, 3), 255, np.uint8)]
+    answered = found["Reader"]()({"image": images, "path": ["5.png", "blank.png"]})
+    assert (answered["path"], answered["label"]) == (["5.png", "blank.png"], ["5", ""])
+    assert answered["probability"][0] > 0.9 > answered["probability"][1] == 0
 
 
 def test_nothing_private_is_tracked() -> None:

@@ -212,7 +212,7 @@ def test_a_silent_hub_delays_the_page_by_less_than_ten_seconds(tmp_path: Path) -
         start = time.monotonic()
         with served(tmp_path / "log", env, REPO) as url:
             assert time.monotonic() - start - without < 10
-            assert "The bundled model answers instead" in shown(url).replace("\\\\", "")
+            assert "from the Hub now. Read by the model that comes with this page" in shown(url).replace("\\\\", "")
 
 
 @pytest.mark.slow
