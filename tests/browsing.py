@@ -185,7 +185,7 @@ def guesses(page: Page) -> list[tuple[str, str]]:
 
 
 def choose(page: Page, alphabet: str) -> None:
-    page.locator(".hwr-choice:visible").get_by_role("radio", name=alphabet).check(force=True)
+    page.locator(".hwr-choice:visible").get_by_role("radio", name=alphabet, exact=True).check(force=True)
 
 
 def press(page: Page, tool: str) -> None:

@@ -37,7 +37,7 @@ from hwr.hub import network, repository
 
 HUB_PORT = int(os.environ["HF_ENDPOINT"].rpartition(":")[2])
 ROOT = Path(__file__).parent.parent
-STARTS_WITHIN = 120  # seconds: importing torch and gradio takes ten on a busy machine
+STARTS_WITHIN = 300  # seconds: importing gradio takes minutes where twenty other programs run
 
 
 @pytest.fixture(autouse=True)

@@ -63,6 +63,7 @@ def test_the_answer_follows_the_pen_while_it_is_down(page: Page) -> None:
 
 def test_what_is_no_character_is_not_sure_and_its_guesses_are_small(page: Page) -> None:
     draw(page, SMILEY)
+    page.wait_for_selector(".hwr-teach:visible")  # after which the answer stays
     shown = panel(page, "unsure")
     expect(shown.get_by_role("heading")).to_have_text("Not sure")
     assert shown.locator(".hwr-best").count() == 0
