@@ -27,6 +27,7 @@ WHOLE = 0.7  # of a piece lies in one box: it belongs there with all that leaves
 BEYOND = 0.5  # of a box's size: so far may a character leave it
 TALL = 0.5  # of the height of what a box holds: a piece so high may be a character of its own ...
 APART = 0.12  # ... if there is such a gap beside it, as a share of the longer side
+SURE = 0.5  # of the characters in boxes, at least, in a form
 
 
 class Single(NamedTuple):
@@ -46,12 +47,16 @@ class Form(NamedTuple):
 def read(ink: Gray, cells: Boxes, ask: Ask, read_lines: Callable[[Gray], Reading]) -> Reading:
     """Read ink, uint8 (H, W): what stands in ``cells`` or alone by ``ask``, everything else by ``read_lines``.
 
-    A row of boxes is a line of one word, in which empty boxes leave no gap.
+    A row of boxes is a line of one word, in which empty boxes leave no gap. Where few of the characters in boxes are
+    sure, the boxes are squares of the paper, not a form's, and all is read by ``read_lines``.
     """
     rows, rest = form(ink, cells)
+    lines = _lines(rows, ask) if rows else []
+    if rows and not _are_sure(lines):
+        return read_lines(ink)
     reading = Reading(size=(ink.shape[1], ink.shape[0])) if rest is None else read_lines(rest)
     if rows:
-        return _together(_lines(rows, ask), reading)
+        return _together(lines, reading)
     return _alone(ink, ask, reading) if len(reading.characters) <= 1 and not len(cells) else reading
 
 
@@ -160,6 +165,11 @@ def _lines(rows: Sequence[Sequence[Single]], ask: Ask) -> list[TextLine]:
         for row in rows
     ]
     return [_line(row) for row in characters if row]
+
+
+def _are_sure(lines: Sequence[TextLine]) -> bool:
+    sure = [one.confident for line in lines for word in line.words for one in word.characters]
+    return sum(sure) >= SURE * len(sure)
 
 
 def _line(characters: Sequence[Character]) -> TextLine:

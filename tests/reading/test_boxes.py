@@ -102,11 +102,17 @@ def test_boxes_for_words_are_read_as_lines() -> None:
     assert rows == [] and rest is not None, "three characters in one box"
 
 
-def test_illegible_boxes_are_refused() -> None:
+def test_boxes_whose_characters_are_not_sure_are_squares_of_the_paper_and_all_is_read_as_lines() -> None:
     ink = np.zeros((80, 200), np.uint8)
     bar(ink, 30, 20, 36, 53)
-    reading = boxes.read(ink, cells(10, 70), lambda inks: [({"a": 0.1}, False) for _ in inks], nothing)
-    assert reading.text == "" and reading.refused
+    asked: list[Gray] = []
+
+    def lines(ink: Gray) -> Reading:
+        asked.append(ink)
+        return nothing(ink)
+
+    boxes.read(ink, cells(10, 70), lambda inks: [({"a": 0.1}, False) for _ in inks], lines)
+    assert len(asked) == 1 and np.array_equal(asked[0], ink)
 
 
 @pytest.mark.parametrize("sure", [False, True])
