@@ -19,7 +19,7 @@ def lines(recognizer: Recognizer) -> dict[str, str]:
     """One line of text in each language: which model answers, and from where."""
     config, is_bundled = recognizer.config, recognizer.source == "bundled"
     known = {"name": recognizer.source, "architecture": config.architecture, "version": config.sha256[:8]}
-    count = max(len(recognizer.labels(alphabet)) for alphabet in recognizer.alphabets)
+    count = max(map(len, config.alphabets().values()))
     keys = ["model_bundled" if is_bundled else "model"]
     if recognizer.stale:  # the Hub could not be reached when the page was started
         keys.insert(0, "instead" if is_bundled else "copy_of_model")
