@@ -24,6 +24,7 @@ HIGHEST = 3.0  # times as high as wide: higher ones are columns
 LEAST = 0.15  # of a box's shorter side: smaller ink is dust
 EDGE = 0.1  # of a box's size: a piece that reaches no farther in is what is left of the frame
 WHOLE = 0.7  # of a piece lies in one box: it belongs there with all that leaves the box; else it is cut
+ACROSS = 0.2  # of the ink in boxes: if more of it belongs to pieces that are cut, nobody wrote into them
 BEYOND = 0.5  # of a box's size: so far may a character leave it
 TALL = 0.5  # of the height of what a box holds: a piece so high may be a character of its own ...
 APART = 0.12  # ... if there is such a gap beside it, as a share of the longer side
@@ -62,10 +63,10 @@ def read(ink: Gray, cells: Boxes, ask: Ask, read_lines: Callable[[Gray], Reading
 
 def form(ink: Gray, cells: Boxes) -> Form:
     """Part ink, uint8 (H, W), into the characters in boxes and the rest, to which rows belong that hold words."""
-    if not len(cells):
-        return Form([], ink)
     mask = _mask(ink)
-    owner = _owners(mask, cells)
+    owner = _owners(mask, cells) if len(cells) else None
+    if owner is None:
+        return Form([], ink)
     rows, taken = [], np.zeros(len(cells) + 2, bool)
     taken[-1] = True  # what is left of frames
     for row in _rows(cells):
@@ -89,8 +90,11 @@ def _with_rim(mask: Gray) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0)
 
 
-def _owners(mask: Gray, cells: Boxes) -> NDArray[np.int64]:
-    """The number of the box that each pixel belongs to, (H, W): N, their count, for none; N + 1 is left of a frame."""
+def _owners(mask: Gray, cells: Boxes) -> NDArray[np.int64] | None:
+    """The number of the box that each pixel belongs to, (H, W): N, their count, for none; N + 1 is left of a frame.
+
+    None if much of the writing runs across the boxes: they are the squares of the paper.
+    """
     place = np.full(mask.shape, len(cells), np.int64)
     for n, (left, top, right, bottom) in enumerate(cells.tolist()):
         place[top:bottom, left:right] = n
@@ -100,6 +104,9 @@ def _owners(mask: Gray, cells: Boxes) -> NDArray[np.int64]:
     best = shared[:, :-1].argmax(axis=1)
     whole = shared[np.arange(count), best] >= WHOLE * shared.sum(axis=1)
     whole[0] = False
+    inside = shared[1:, :-1].sum(axis=1)
+    if inside[~whole[1:]].sum() > ACROSS * inside.sum():
+        return None
     best[_is_of_frame(np.asarray(stats, np.int64), cells[best])] = len(cells) + 1
     return np.where(whole[numbers], best[numbers], place)
 

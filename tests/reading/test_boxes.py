@@ -76,11 +76,19 @@ def test_rows_of_boxes_and_writing_between_them_come_from_top_to_bottom() -> Non
 
 def test_a_character_that_leaves_its_box_stays_whole_and_one_across_two_boxes_is_cut() -> None:
     ink = np.zeros((90, 200), np.uint8)
-    bar(ink, 30, 30, 36, 72)
-    bar(ink, 80, 30, 150, 36)
+    bar(ink, 20, 30, 40, 72)
+    bar(ink, 80, 30, 140, 32)
     (row,), rest = boxes.form(ink, cells(10, 70, 120))
     assert rest is None
-    assert [one.box for one in row] == [(30, 30, 36, 72), (80, 30, 120, 36), (120, 30, 150, 36)]
+    assert [one.box for one in row] == [(20, 30, 40, 72), (80, 30, 120, 32), (120, 30, 140, 32)]
+
+
+def test_writing_that_runs_across_squares_is_read_as_lines() -> None:
+    ink = np.zeros((90, 200), np.uint8)
+    for left in (40, 95, 150):
+        bar(ink, left, 20, left + 40, 40)
+    rows, rest = boxes.form(ink, cells(10, 60, 110))
+    assert rows == [] and rest is ink
 
 
 def test_what_is_left_of_a_frame_is_no_character() -> None:
