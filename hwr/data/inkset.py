@@ -1,4 +1,4 @@
-"""Labelled ink for training: sources merged by class name, fitted once by image.py, split by writer."""
+"""Labelled ink for training: sources merged by class name, preprocessed once, split by writer."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hwr.data.downloads import Split, Target
 from hwr.data.sources import EMNIST_CAPITALS, Source, names, read
 from hwr.ink.preprocess import fit
 
-CHUNK = 2000  # samples fitted between two moves of the progress bar
-OFTENER = 20.0  # times at most that what is left of a thinned class is seen: more would be learning by heart
+CHUNK = 2000  # samples preprocessed between two updates of the progress bar
+MAX_OVERSAMPLING = 20.0  # of a class from which samples were dropped: more would overfit the rest
 
 
 @dataclass(frozen=True)
 class InkSet:
-    """Fitted ink with its labels.
+    """Preprocessed ink with its labels.
 
-    ``images`` uint8 (N, S, S), white on black; ``labels`` int64 (N,) index ``targets``, each the class names that
-    count as right; ``groups`` int64 (N,): a writer, where ``of_writers`` says so, or the sample itself.
+    ``images``: uint8 (N, S, S), white on black. ``labels``: int64 (N,), indices into ``targets``, each of which lists
+    the class names that count as right. ``groups``: int64 (N,), a writer if ``of_writers`` is true, or the sample.
     """
 
     name: str
@@ -34,53 +34,51 @@ class InkSet:
     targets: tuple[Target, ...]
     groups: NDArray[np.int64]
     of_writers: NDArray[np.bool_]
-    drawn: bool = False  # from trajectories: no scan, so no copy of one
+    rendered: bool = False  # from trajectories, so that it cannot be a copy of a scan
     weights: NDArray[np.float32] | None = None  # (N,): how often an epoch sees each sample; None is once
-    lots: NDArray[np.float64] | None = None  # (N,) in [0, 1): which writers are held out, by name; None: by number
-    sure: NDArray[np.bool_] | None = None  # (N,): drawn to be what it is called, whatever a teacher says; None is not
+    draws: NDArray[np.float64] | None = None  # (N,) in [0, 1): see `npz.draws`; None: hold out by number of the group
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
-    def drawn_per_epoch(self) -> int:
-        """How many samples an epoch sees."""
+    def sampled_per_epoch(self) -> int:
+        """Return the number of samples that an epoch draws."""
         return len(self) if self.weights is None else max(1, round(float(self.weights.sum())))
 
     def classes(self) -> tuple[str, ...]:
-        """Every class name in use, in the model's order."""
+        """Return every class name in use, in the model's order."""
         used = tuple(self.targets[i] for i in np.unique(self.labels))
         return tuple(names(used))
 
     def writers(self) -> list[int]:
-        """The groups of those writers that are known."""
+        """Return the groups that are writers."""
         found: list[int] = np.unique(self.groups[self.of_writers]).tolist()
         return found
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> InkSet:
-        """The chosen samples."""
+        """Return the chosen samples."""
         arrays = {
-            name: getattr(self, name)
-            for name in ("images", "labels", "groups", "of_writers", "weights", "lots", "sure")
+            name: getattr(self, name) for name in ("images", "labels", "groups", "of_writers", "weights", "draws")
         }
         return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})
 
     def weighted(self, weight: float | NDArray[np.float32]) -> InkSet:
-        """The same samples, seen so many times as often an epoch."""
+        """Return the same samples, drawn ``weight`` times as often in an epoch."""
         before = np.ones(len(self), np.float32) if self.weights is None else self.weights
         return replace(self, weights=before * np.float32(weight))
 
-    def thinned(self, keep: NDArray[np.bool_]) -> InkSet:
-        """The chosen samples, seen so much oftener that classes stay as frequent as they are in the whole."""
+    def drop_and_reweight(self, keep: NDArray[np.bool_]) -> InkSet:
+        """Return the samples to keep, drawn more often so that each class stays as frequent as it was."""
         count = len(self.targets)
         before, left = (np.bincount(labels, minlength=count) for labels in (self.labels, self.labels[keep]))
         if (before == left).all():
             return self
-        oftener = np.minimum(before / np.maximum(left, 1), OFTENER).astype(np.float32)
+        oftener = np.minimum(before / np.maximum(left, 1), MAX_OVERSAMPLING).astype(np.float32)
         return self.take(keep).weighted(oftener[self.labels[keep]])
 
     def membership(self, labels: tuple[str, ...]) -> torch.Tensor:
-        """bool (len(targets), len(labels)): which of a model's classes each target allows.
+        """Return which of a model's classes each target allows: bool (len(targets), len(labels)).
 
         Raises UserError if a class in use is unknown to the model.
         """
@@ -90,12 +88,12 @@ class InkSet:
         return torch.tensor([[label in target for label in labels] for target in self.targets])
 
     def prior(self, labels: tuple[str, ...]) -> torch.Tensor:
-        """float32 (len(targets), len(labels)): the share of each class among those a target allows; rows sum to 1."""
+        """Return the prior of each class given a target: float32 (len(targets), len(labels)); rows sum to 1."""
         return torch.tensor([[_share(label, target) for label in labels] for target in self.targets])
 
 
 def _share(label: str, target: Target) -> float:
-    """A class's part of a target: all of it, or that of EMNIST's letters of unknown case."""
+    """Return the prior of a class given a target: 1, or EMNIST's share of that case if the case is unknown."""
     if label not in target:
         return 0.0
     capital = EMNIST_CAPITALS.get(label.upper())
@@ -113,15 +111,15 @@ def load(
     seed: int = 0,
     skip_damaged: bool = False,
 ) -> InkSet:
-    """A source by its name, fitted to the model's size; see `fit_source`."""
+    """Read a source by its name and preprocess it for a model; see `fit_source`."""
     return fit_source(read(name, split, data_dir, pens, seed), model, skip_damaged)
 
 
 def fit_source(source: Source, model: ModelConfig, skip_damaged: bool = False) -> InkSet:
-    """Every sample of a source through the preprocessing, on all cores: OpenCV lets go of the interpreter meanwhile.
+    """Preprocess every sample of a source, on all cores, because OpenCV releases the interpreter lock.
 
-    Blank samples are left out, and counted; with ``skip_damaged`` so are pictures that cannot be read. Raises
-    UserError, which names them all, for those otherwise, and for a class of which nothing is left.
+    Blank samples are left out and counted; with ``skip_damaged`` so are pictures that cannot be read. Without it they
+    raise UserError, which names them all, as does a class without any sample left.
     """
     size = model.image_size
     images = np.zeros((len(source), size, size), np.uint8)
@@ -147,14 +145,14 @@ def fit_source(source: Source, model: ModelConfig, skip_damaged: bool = False) -
             bar.update(done)
     _report(source, kept, damaged, skip_damaged)
     of_writers = np.full(len(source), source.writers)
-    drawn = source.trajectory is not None
-    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, of_writers, drawn)
-    ink_set = replace(ink_set, lots=source.lots)
+    rendered = source.trajectory is not None
+    ink_set = InkSet(source.name, images, source.labels, source.targets, source.groups, of_writers, rendered)
+    ink_set = replace(ink_set, draws=source.draws)
     return ink_set if kept.all() else ink_set.take(kept)
 
 
 def _report(source: Source, kept: NDArray[np.bool_], damaged: dict[int, str], skip_damaged: bool) -> None:
-    """Say what is left out; raise UserError where that must not be."""
+    """Print how many samples are left out; raise UserError for damaged pictures and for classes without ink."""
     reasons = [damaged[i] for i in sorted(damaged)]
     if damaged and not skip_damaged:
         several = f"{len(damaged):,} pictures cannot be read" if len(damaged) > 1 else "1 picture cannot be read"
@@ -172,7 +170,7 @@ def _report(source: Source, kept: NDArray[np.bool_], damaged: dict[int, str], sk
 
 
 def merge(sets: list[InkSet]) -> InkSet:
-    """Several sets as one. Equal class names are one class; groups of different sets stay apart."""
+    """Join several sets. Equal class names are one class; groups of different sets stay apart."""
     if len(sets) == 1:
         return sets[0]
     targets = tuple(dict.fromkeys(target for s in sets for target in s.targets))
@@ -187,7 +185,6 @@ def merge(sets: list[InkSet]) -> InkSet:
         np.concatenate([s.groups + first for s, first in zip(sets, first_group, strict=True)]),
         np.concatenate([s.of_writers for s in sets]),
         weights=_merged_weights(sets),
-        sure=np.concatenate([np.zeros(len(s), np.bool_) if s.sure is None else s.sure for s in sets]),
     )
 
 
@@ -198,17 +195,19 @@ def _merged_weights(sets: list[InkSet]) -> NDArray[np.float32] | None:
 
 
 def hold_out(ink: InkSet, share: float, seed: int) -> tuple[InkSet, InkSet | None]:
-    """(training, validation): a share of the groups, at least one, drawn by seed; samples of one writer alone singly.
+    """Split into training and validation by holding out a share of the groups, at least one; a share of 0 holds none.
 
-    A group's lot depends on its number alone, so that it stays where it is when other samples come or go.
-    A share of 0 holds nothing out.
+    Each group is drawn by the seed and its number alone, so that it stays in its part when other samples come or go.
+    The samples of a single writer are split one by one.
     """
     if not share:
         return ink, None
     if len(ink) < 2:
         raise UserError(f"{ink.name}: {len(ink)} sample cannot be split for validation: more, or --validation 0")
-    if len(np.unique(ink.groups)) == 1:  # who is learnt from as well, and no stranger
-        ink = replace(ink, groups=np.arange(len(ink)), of_writers=np.zeros(len(ink), np.bool_), lots=None)
-    lots = np.random.default_rng(seed).random(int(ink.groups.max()) + 1)[ink.groups] if ink.lots is None else ink.lots
-    held = lots <= np.clip(share, lots.min(), np.max(lots, where=lots < lots.max(), initial=0))
+    if len(np.unique(ink.groups)) == 1:  # one writer is in both parts, so validation is not writer-independent
+        ink = replace(ink, groups=np.arange(len(ink)), of_writers=np.zeros(len(ink), np.bool_), draws=None)
+    draws = (
+        np.random.default_rng(seed).random(int(ink.groups.max()) + 1)[ink.groups] if ink.draws is None else ink.draws
+    )
+    held = draws <= np.clip(share, draws.min(), np.max(draws, where=draws < draws.max(), initial=0))
     return ink.take(~held), ink.take(held)

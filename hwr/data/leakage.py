@@ -31,7 +31,7 @@ def remove(sets: list[InkSet], tests: list[InkSet]) -> tuple[list[InkSet], dict[
     """
     removed: dict[str, int] = {}
     for test in tests:
-        clean = [s if s.drawn or test.drawn else s.thinned(~near_duplicates(s, test)) for s in sets]
+        clean = [s if s.rendered or test.rendered else s.drop_and_reweight(~near_duplicates(s, test)) for s in sets]
         removed[test.name] = sum(map(len, sets)) - sum(map(len, clean))
         sets = clean
     return sets, removed

@@ -23,26 +23,26 @@ BATCH = 1024  # pictures per forward pass without gradients
 class Labelled:
     """Ink on the training device: ``images`` uint8 (N, 1, S, S), ``labels`` (N,) rows of ``allowed`` and ``prior``.
 
-    ``allowed`` bool (T, C) are the classes that count as right, ``prior`` (T, C) the share of each among them. ``sure``
-    bool (N,) marks samples without distillation, such as outliers, which the teacher may never have seen.
+    ``allowed`` bool (T, C) are the classes that count as right, ``prior`` (T, C) the share of each among them.
+    ``undistilled`` bool (N,) marks outliers, which a teacher may never have seen, so that it is not asked about them.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     allowed: torch.Tensor
     prior: torch.Tensor
-    sure: torch.Tensor
+    undistilled: torch.Tensor
 
     @classmethod
     def of(cls, ink: InkSet, labels: tuple[str, ...], device: torch.device) -> Labelled:
         """Move an InkSet to the device, for a model with these labels."""
-        sure = np.array([target == (OTHER,) for target in ink.targets])[ink.labels]
+        outliers = np.array([target == (OTHER,) for target in ink.targets])[ink.labels]
         return cls(
             torch.from_numpy(ink.images).unsqueeze(1).to(device),
             torch.from_numpy(ink.labels).to(device),
             ink.membership(labels).to(device),
             ink.prior(labels).to(device),
-            torch.from_numpy(sure if ink.sure is None else sure | ink.sure).to(device),
+            torch.from_numpy(outliers).to(device),
         )
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ def predict(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits (N, C) and allowed classes (N, C) of every sample, in float32, on the CPU.
 
-    Several processes share the work: each sample is seen by exactly one of them, and all get all logits.
+    Several processes share the work: each sample is computed by exactly one of them, and all get all logits.
     """
     state: Any = PartialState()
     batches = data.images.split(BATCH)
@@ -73,7 +73,7 @@ def predict(
 def logits(
     model: torch.nn.Module, images: torch.Tensor, config: ModelConfig, size: int = 0, name: str = ""
 ) -> torch.Tensor:
-    """Return logits (N, C) of fitted pictures, uint8 (N, 1, S, S), in float32, on the CPU, in this process alone.
+    """Return logits (N, C) of preprocessed pictures, uint8 (N, 1, S, S), in float32, on the CPU, in this process alone.
 
     Pictures are scaled to ``size`` pixels unless it is 0. ``name`` labels the progress bar.
     """

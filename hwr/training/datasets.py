@@ -76,7 +76,7 @@ def _require_classes(pools: Sequence[data.InkSet], config: TrainConfig) -> None:
 def _with_outliers(sets: Sets, config: TrainConfig, model: ModelConfig) -> Sets:
     """Pictures of no character to learn from, and others of kinds held out to measure with."""
     known = sets.classes()
-    count = max(1, round(config.outliers * sets.train.drawn_per_epoch))
+    count = max(1, round(config.outliers * sets.train.sampled_per_epoch))
     learnt = data.fit_source(outliers.source(count, config.seed, sets.train.images, known=known), model)
     characters = sets.train if sets.val is None else sets.val
     strange = data.fit_source(

@@ -62,11 +62,11 @@ class Objective:
     def _with_teacher(
         self, loss: torch.Tensor, logits: torch.Tensor, taught: torch.Tensor, rows: torch.Tensor
     ) -> torch.Tensor:
-        """Add the loss against the teacher's probabilities (N, C), except for samples that are ``sure``."""
+        """Add the loss against the teacher's probabilities (N, C), except for outliers."""
         assert self.teacher is not None
         labels = self.data.labels[rows]
         allowed = self.data.allowed[labels]
-        known = (allowed & self.teacher.knows).any(1) & ~self.data.sure[rows]
+        known = (allowed & self.teacher.knows).any(1) & ~self.data.undistilled[rows]
         shared = metrics.reshared(taught, allowed, self.data.prior[labels])
         taught = torch.lerp(taught, shared, self.config.case_prior)
         return torch.lerp(loss, metrics.distillation_loss(logits, taught), self.config.distill * known)

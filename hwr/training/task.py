@@ -60,7 +60,7 @@ class CharacterTask:
         """``world`` is the number of this process and of all processes."""
         self.config, self.model_config, self.device, self.world = config, model_config, device, world
         self.classes = model_config.labels
-        self.samples = train.drawn_per_epoch
+        self.samples = train.sampled_per_epoch
         self.objective = Objective(Labelled.of(train, self.classes, device), config, model_config, teacher)
         self.chances = sampling.chances(train, config.balance)
         self.held = None if val is None else Labelled.of(val, self.classes, device)

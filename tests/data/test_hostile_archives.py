@@ -17,7 +17,7 @@ from hypothesis import given
 from numpy.typing import NDArray
 
 from hwr.config import ModelConfig, UserError
-from hwr.data import inkset, sources
+from hwr.data import inkset, npz, sources
 from hwr.hub import transfer as hub
 
 Arrays = dict[str, NDArray[Any]]
@@ -220,7 +220,7 @@ def test_trajectories_that_do_not_fit_are_named(tmp_path: Path, changes: dict[st
 
 
 def test_writers_of_any_number_allowed_are_split_at_once(tmp_path: Path) -> None:
-    source = read(tmp_path, writer=np.array([0, 0, 1, 1, 2, sources.MOST_WRITERS - 1]))
+    source = read(tmp_path, writer=np.array([0, 0, 1, 1, 2, npz.MAX_WRITERS - 1]))
     learnt, held = inkset.hold_out(inkset.fit_source(source, CONFIG), 0.5, 0)
     assert held is not None and len(learnt) + len(held) == 6
 

@@ -433,9 +433,9 @@ def test_what_is_left_of_a_thinned_class_is_seen_oftener() -> None:
     one = sample.labels == sample.labels[0]
     keep = ~one
     keep[np.flatnonzero(one)[: one.sum() // 4]] = True  # a quarter of that class stays
-    left = sample.thinned(keep)
+    left = sample.drop_and_reweight(keep)
     assert left.weights is not None
-    now, before = (s.drawn_per_epoch for s in (left, sample))
+    now, before = (s.sampled_per_epoch for s in (left, sample))
     assert len(left) == keep.sum() and now == before
     np.testing.assert_allclose(left.weights[left.labels == sample.labels[0]].sum(), one.sum() / 2, rtol=1e-5)
     np.testing.assert_array_equal(left.weights[left.labels != sample.labels[0]], 0.5)
@@ -445,7 +445,7 @@ def test_a_class_of_which_next_to_nothing_is_left_is_not_learnt_by_heart() -> No
     sample = load("sample")
     keep = sample.labels != sample.labels[0]
     keep[0] = True
-    left = sample.thinned(keep)
+    left = sample.drop_and_reweight(keep)
     assert left.weights is not None
-    assert left.weights.max() == data.OFTENER
-    assert sample.thinned(np.ones(len(sample), bool)) is sample
+    assert left.weights.max() == data.MAX_OVERSAMPLING
+    assert sample.drop_and_reweight(np.ones(len(sample), bool)) is sample
