@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hwr import labels as naming
 from hwr.config import OTHER, ModelConfig, UserError
-from hwr.probabilities import log_sum_exp, softmax
+from hwr.predictions import log_sum_exp, softmax
 from hwr.recognizer import Head, Recognizer
 
 STIFFNESS = 0.2  # L2 penalty of the linear change: half of it times the squared change is added to the cross entropy

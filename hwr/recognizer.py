@@ -6,20 +6,21 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import probabilities, saliency
+from hwr import saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
-from hwr.hub import transfer as hub
+from hwr.hub import transfer
 from hwr.ink.photo import Written
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, is_flat, to_input, written
 from hwr.model import network as networks
 from hwr.model.network import Network
 from hwr.model.store import Found
+from hwr.predictions import Answer, OutputClasses, Predictions, joined
 from hwr.reading import boxes
 from hwr.reading.reader import LineReader
 from hwr.reading.result import Box, Reading
@@ -29,24 +30,9 @@ FEW = 8  # pictures up to which one thread is faster than starting others
 PART = 64  # pictures that a thread preprocesses and runs through the network in one pass
 
 Floats = NDArray[np.float32]
-Logits = NDArray[np.float32]  # calibrated
+Pictures = Sequence[Any] | NDArray[np.uint8]
 Head = Callable[[Floats, Floats], Floats]  # features (N, D) and the network's logits (N, C) -> other logits (N, C')
 T = TypeVar("T")
-
-
-class Answer(NamedTuple):
-    """The answer for one picture: probabilities, best first, and whether it counts as a character at all."""
-
-    probabilities: dict[str, float]
-    confident: bool
-
-
-class _Alphabet(NamedTuple):
-    """An alphabet: names (A,), the classes summed into each, bool (C, A), and the classes in none, bool (C,)."""
-
-    labels: tuple[str, ...]
-    sums: NDArray[np.bool_]
-    outside: NDArray[np.bool_]
 
 
 class Recognizer:
@@ -65,19 +51,11 @@ class Recognizer:
         self.stale = stale
         self._found: Found | None = None  # where the line reader is
         self._reader: LineReader | None = None
-        self._know(config)
+        self._use(config)
 
-    def _know(self, config: ModelConfig) -> None:
-        """Cache the names of all alphabets and their class-to-answer matrices."""
+    def _use(self, config: ModelConfig) -> None:
         self.config = config
-        self._other = config.labels.index(OTHER) if OTHER in config.labels else None
-        self._symbols = list(config.symbols())
-        self._alphabets = {}
-        for name, entries in config.alphabets().items():
-            sums = probabilities.sums(entries, len(config.labels))
-            self._alphabets[name] = _Alphabet(
-                tuple(answer for answer, _ in entries), sums, np.asarray(~sums.any(axis=1))
-            )
+        self._classes = OutputClasses(config)
 
     @classmethod
     def from_pretrained(
@@ -91,7 +69,7 @@ class Recognizer:
         cannot be reached and no copy is cached. PyTorch is needed only for a ``device`` other than "cpu", and
         for a model without a graph that ONNX Runtime may run.
         """
-        found = hub.find(source, revision)
+        found = transfer.find(source, revision)
         network, config = networks.load(found.folder, device)
         recognizer = cls(network, config, found.name, found.stale)
         recognizer._found = found
@@ -100,37 +78,66 @@ class Recognizer:
     @property
     def alphabets(self) -> tuple[str, ...]:
         """Return the alphabets that this model's labels allow."""
-        return tuple(self._alphabets)
+        return self._classes.alphabets
 
     def labels(self, alphabet: Alphabet = "all") -> tuple[str, ...]:
         """Return the answers of an alphabet, in the order of the columns of `probabilities`."""
-        return self._alphabet(alphabet).labels
+        return self._classes.labels(alphabet)
 
     def top_k(self, image: Any, k: int = 5, alphabet: Alphabet = "all") -> dict[str, float]:
         """Return the k likeliest answers and their probabilities, best first; {} for a blank picture."""
-        _, logits = self._asked([self.see(image)], self._logits)
-        return next(iter(self._likeliest(logits, k, alphabet)), {})
+        return self.predict([image], alphabet).top_k(k)[0]
 
     def is_confident(self, image: Any, alphabet: Alphabet = "all") -> bool:
         """Return False for probable non-characters: scribbles, symbols, several characters at once, a blank picture.
 
         The threshold accepts 99 % of the characters of the validation data.
         """
-        return self.answer(self.see(image), alphabet=alphabet).confident
+        return bool(self.predict([image], alphabet).confident[0])
 
-    def probabilities(
-        self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all"
-    ) -> NDArray[np.float32]:
+    def probabilities(self, images: Pictures, alphabet: Alphabet = "all") -> NDArray[np.float32]:
         """Return probabilities float32 (N, C), columns as ``labels(alphabet)``.
 
         Rows sum to 1; a blank picture's row is all zero.
         """
-        answers = len(self.labels(alphabet))
-        return self._each(images, np.zeros(answers, np.float32), lambda _, logits: self._among(logits, alphabet))
+        return self.predict(images, alphabet).probabilities
 
-    def are_confident(self, images: Sequence[Any] | NDArray[np.uint8], alphabet: Alphabet = "all") -> NDArray[np.bool_]:
+    def are_confident(self, images: Pictures, alphabet: Alphabet = "all") -> NDArray[np.bool_]:
         """Return `is_confident` for each picture, bool (N,)."""
-        return self._each(images, np.False_, lambda seen, logits: self._confident(seen, logits, alphabet))
+        return self.predict(images, alphabet).confident
+
+    def predict(self, images: Pictures, alphabet: Alphabet = "all", preprocessed: bool = False) -> Predictions:
+        """Return probabilities and confidence of pictures, computed in parts on all cores.
+
+        ``preprocessed`` pictures are as `see` returns them, uint8 (S, S), or None for a blank one. All other methods
+        that answer for single characters are views of this one.
+        """
+        _require_several(images)
+
+        def predicted(part: Pictures) -> Predictions:
+            return self._predict(part if preprocessed else [self.see(image) for image in part], alphabet)
+
+        return joined(_in_parts(predicted, images))
+
+    def _predict(self, seen: Sequence[Gray | None] | Gray, alphabet: str) -> Predictions:
+        """Return the predictions for preprocessed pictures, in one forward pass."""
+        labels = self._classes.labels(alphabet)
+        found = Predictions(labels, np.zeros((len(seen), len(labels)), np.float32), np.zeros(len(seen), np.bool_))
+        rows = [i for i, picture in enumerate(seen) if picture is not None]
+        if rows:
+            pictures = np.stack([picture for picture in seen if picture is not None])
+            logits = self._logits(pictures)
+            found.probabilities[rows] = self._classes.probabilities(logits, alphabet)
+            confidence = self._classes.confidence(logits, alphabet)
+            found.confident[rows] = (confidence >= self.config.rejection_threshold) & ~self._are_bars(pictures)
+        return found
+
+    def _are_bars(self, seen: Gray) -> NDArray[np.bool_]:
+        """Return which pictures are flat bars, which no digit and no Latin letter is; none if a class may be a dash."""
+        names = [label for label in self.config.labels if label != OTHER]
+        if not self.config.ink or not all(len(name) == 1 and name.isascii() and name.isalnum() for name in names):
+            return np.zeros(len(seen), np.bool_)
+        return np.array([is_flat(picture) for picture in seen], np.bool_)
 
     def see(self, image: Any) -> Gray | None:
         """Return the preprocessed picture: ink cropped, scaled and centred, uint8 (S, S); None if blank."""
@@ -140,7 +147,7 @@ class Recognizer:
         """Return the same network with another head, for the classes of ``config``; None is the network's own."""
         other = copy(self)
         other.head = head
-        other._know(config)
+        other._use(config)
         return other
 
     def read(self, image: Any, alphabet: Alphabet = "all", k: int = 5, words: Sequence[str] | None = None) -> Reading:
@@ -150,7 +157,8 @@ class Recognizer:
         line feeds lines. With ``words`` each line is one of these. A blank picture has no text; ``refused`` of the
         result says why ink was not read. Raises UserError for a model without a line reader.
         """
-        _require_positive(k)
+        if k < 1:
+            raise UserError(f"k is {k}: expected at least 1")
         found = written(image)
         if found is None:
             return Reading()
@@ -171,7 +179,7 @@ class Recognizer:
     def reader(self) -> LineReader:
         """Return the model's line reader, loaded or fetched from the Hub at the first call."""
         if self._reader is None:
-            folder = None if self._found is None else hub.find_reader(self._found)
+            folder = None if self._found is None else transfer.find_reader(self._found)
             if folder is None:
                 raise UserError(
                     f"the model {self.source or 'given'} reads single characters only: it has no line reader. "
@@ -189,99 +197,22 @@ class Recognizer:
         if label not in labels:
             raise UserError(f"{label!r} is no answer of the alphabet {alphabet!r}: expected one of {', '.join(labels)}")
         column = labels.index(label)
-        return saliency.occlusion(seen, lambda pictures: self._among(self._batched(pictures), alphabet)[:, column])
+        return saliency.occlusion(seen, lambda some: self.predict(some, alphabet, True).probabilities[:, column])
 
     def answer(self, seen: Gray | None, k: int = 5, alphabet: Alphabet = "all") -> Answer:
         """Return `top_k` and `is_confident` of a preprocessed picture."""
         return self.answers([seen], k, alphabet)[0]
 
     def answers(self, seen: Sequence[Gray | None], k: int = 5, alphabet: Alphabet = "all") -> list[Answer]:
-        """Return `answer` for each picture, in one forward pass: meant for a batch of at most BATCH."""
-        found = [Answer({}, False)] * len(seen)
-        asked, logits = self._asked(seen, self._batched)
-        pictures = [one for one in seen if one is not None]
-        likeliest, confident = (
-            self._likeliest(logits, k, alphabet),
-            self._confident(pictures, logits, alphabet).tolist(),
-        )
-        for i, shares, sure in zip(asked, likeliest, confident, strict=True):
-            found[i] = Answer(shares, sure)
-        return found
-
-    def _likeliest(self, logits: Logits, k: int, alphabet: Alphabet) -> list[dict[str, float]]:
-        """Return the k likeliest answers of each row and their probabilities, best first."""
-        labels = self.labels(alphabet)
-        _require_positive(k)
-        rows: list[list[float]] = self._among(logits, alphabet).tolist()
-        return [
-            {labels[j]: row[j] for j in sorted(range(len(row)), key=row.__getitem__, reverse=True)[:k]} for row in rows
-        ]
-
-    def _alphabet(self, alphabet: str) -> _Alphabet:
-        try:
-            return self._alphabets[alphabet]
-        except (KeyError, TypeError):  # TypeError: an unhashable value
-            known = ", ".join(self._alphabets)
-            raise UserError(f"this model has no alphabet {alphabet!r}: expected one of {known}") from None
-
-    def _each(self, images: Any, blank: Any, ask: Callable[[list[Gray], Logits], NDArray[Any]]) -> NDArray[Any]:
-        """Apply ``ask`` to every picture and its logits; ``blank`` stands for blank pictures."""
-        _require_several(images)
-
-        def answered(part: Any) -> NDArray[Any]:
-            found = np.stack([blank] * len(part))
-            seen = [self.see(image) for image in part]
-            asked, logits = self._asked(seen, self._logits)
-            found[np.array(asked, np.int64)] = ask([one for one in seen if one is not None], logits)
-            return found
-
-        if not len(images):
-            return np.zeros((0, *np.shape(blank)), blank.dtype)
-        return np.concatenate(_in_parts(answered, images))
-
-    def _asked(self, seen: Sequence[Gray | None], ask: Callable[[Gray], Logits]) -> tuple[list[int], Logits]:
-        """Return which pictures are not blank, and their logits (N, C)."""
-        asked = [i for i, one in enumerate(seen) if one is not None]
-        if not asked:
-            return asked, np.zeros((0, len(self.config.labels)), np.float32)
-        return asked, ask(np.array([one for one in seen if one is not None]))
-
-    def _confident(self, seen: Sequence[Gray], logits: Logits, alphabet: Alphabet) -> NDArray[np.bool_]:
-        """bool (N,) of pictures and their calibrated logits: a lying bar is neither a digit nor a Latin letter."""
-        sure = self._sureness(logits, alphabet) >= self.config.rejection_threshold
-        names = [label for label in self.config.labels if label != OTHER]
-        if not self.config.ink or not all(len(name) == 1 and name.isascii() and name.isalnum() for name in names):
-            return sure  # a class may be a dash
-        return np.asarray(sure & ~np.array([is_flat(one) for one in seen], bool))
-
-    def _sureness(self, logits: Logits, alphabet: Alphabet) -> Floats:
-        """Return `probabilities.confidence` of calibrated logits, (N,), without what lies on symbols."""
-        sure = probabilities.confidence(logits, self._other)
-        if alphabet == "printable" or not self._symbols:
-            return sure
-        return np.asarray(sure - probabilities.softmax(logits)[:, self._symbols].sum(axis=1))
-
-    def _among(self, logits: Logits, alphabet: str) -> Floats:
-        """Return probabilities (N, answers) from calibrated logits (N, C): softmax over the alphabet, cases summed."""
-        # Not by @, whose threads go on asking for work, so that the network gets a third less done.
-        return np.asarray(np.einsum("nc,ca->na", self._classes(logits, alphabet), self._alphabet(alphabet).sums))
-
-    def _classes(self, logits: Logits, alphabet: str) -> NDArray[np.float32]:
-        """Return probabilities (N, C) from calibrated logits: softmax over the alphabet's classes, 0 for others."""
-        return np.asarray(
-            probabilities.softmax(np.where(self._alphabet(alphabet).outside, np.float32(-np.inf), logits))
-        )
-
-    def _batched(self, seen: Gray) -> Logits:
-        """Return `_logits` of any number of pictures, in parts."""
-        return np.concatenate(_in_parts(self._logits, seen))
+        """Return `answer` for each picture: meant for a batch of at most BATCH."""
+        return self.predict(seen, alphabet, preprocessed=True).answers(k)
 
     def outputs(self, seen: Gray) -> networks.Outputs:
         """Return the network's features and logits of preprocessed pictures (N, S, S)."""
         found = _in_parts(lambda part: self.network(to_input(part, self.config)), seen)
         return networks.Outputs(*map(np.concatenate, zip(*found, strict=True)))
 
-    def _logits(self, seen: Gray) -> Logits:
+    def _logits(self, seen: Gray) -> Floats:
         """Return calibrated logits, float32 (N, C), of preprocessed pictures (N, S, S)."""
         features, logits = self.network(to_input(seen, self.config))
         if self.head is not None:
@@ -297,18 +228,13 @@ def threads() -> int:
 
 
 def _in_parts(work: Callable[[Any], T], items: Any) -> list[T]:
-    """Apply ``work`` to parts of at most PART items, on all cores if there are several parts."""
-    size = min(PART, -(-len(items) // threads()))
-    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    """Apply ``work`` to parts of at most PART items, on all cores unless they are few; to no items once."""
+    size = max(1, min(PART, -(-len(items) // threads())))
+    parts = [items[start : start + size] for start in range(0, len(items), size)] or [items]
     if len(items) < FEW or threads() == 1:
         return [work(part) for part in parts]
     with ThreadPoolExecutor(threads(), "hwr") as pool:
         return list(pool.map(work, parts))
-
-
-def _require_positive(k: int) -> None:
-    if k < 1:
-        raise UserError(f"k is {k}: expected at least 1")
 
 
 def _require_several(images: Any) -> None:
@@ -319,10 +245,10 @@ def _require_several(images: Any) -> None:
     else:
         several, given = isinstance(images, Sequence) and not isinstance(images, (str, bytes)), type(images).__name__
     if not several:
-        raise UserError(f"probabilities takes several pictures, got {given}: put a single one in a list")
+        raise UserError(f"expected several pictures, got {given}: put a single one in a list")
 
 
 def _in_picture(found: Written, box: Box) -> Box:
-    """A box in the ink as the box around the same in the picture."""
+    """Return the box in the picture around a box in its ink."""
     left, top, right, bottom = found.in_picture(np.array([box]))[0].tolist()
     return left, top, right, bottom

@@ -7,8 +7,8 @@ import io
 import json
 from typing import NamedTuple, Protocol
 
+from hwr.predictions import Answer
 from hwr.reading.result import Character, Reading
-from hwr.recognizer import Answer
 
 FORMULA = "=+-@"  # characters with which a formula begins in a spreadsheet
 

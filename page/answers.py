@@ -13,8 +13,8 @@ from hwr import Recognizer, UserError, personal
 from hwr.config import Alphabet
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import to_ink
+from hwr.predictions import Answer
 from hwr.reading.result import Character, Reading, Word
-from hwr.recognizer import Answer
 from page import drawing
 from page.feedback import Feedback
 from page.received import Question, photo_of

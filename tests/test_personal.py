@@ -14,7 +14,7 @@ from hwr.data import outliers, sources
 from hwr.ink import strokes
 from hwr.ink.preprocess import fit
 from hwr.personal import Sample
-from hwr.probabilities import softmax
+from hwr.predictions import softmax
 
 pytestmark = pytest.mark.numeric
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwr import metrics, probabilities
+from hwr import metrics, predictions
 from hwr.config import OTHER, ModelConfig
 
 MISTAKES = 60  # worst mistakes shown on one sheet
@@ -52,7 +52,7 @@ def by_alphabet(logits: torch.Tensor, allowed: torch.Tensor, config: ModelConfig
     """Return the `summary` for each alphabet of the model, on the pictures that belong to it."""
     found = {}
     for name, entries in config.alphabets().items():
-        sums = torch.from_numpy(probabilities.sums(entries, len(config.labels)))
+        sums = torch.from_numpy(predictions.sums(entries, len(config.labels)))
         inside = ~(allowed & ~sums.any(1)).any(1)
         if inside.any():
             masked = logits[inside].double().masked_fill(~sums.any(1), -torch.inf)
