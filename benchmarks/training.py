@@ -27,7 +27,7 @@ from hwr import cli
 from hwr.data import inkset as data
 from hwr.evaluation import devices
 from hwr.training import start
-from hwr.training.augment import Augmentation, change_gain, change_strokes
+from hwr.training.augment import augment, change_gain, change_strokes
 from hwr.training.options import TrainConfig
 from hwr.training.task import CharacterTask
 from hwr.training.trainer import Run
@@ -50,7 +50,7 @@ class Options:
 
 
 class PerSample(Dataset[Any]):
-    """The same strengths as `Augmentation`, one picture at a time."""
+    """The strengths of `augment`, one picture at a time."""
 
     def __init__(self, ink: data.InkSet, config: TrainConfig) -> None:
         self.ink, self.config = ink, config
@@ -155,9 +155,8 @@ def augmentation_share(
     config: TrainConfig, ink: data.InkSet, device: torch.device, options: Options, step: float
 ) -> float:
     """Seconds of one batch's augmentation (median of 20) over those of a whole step."""
-    augment = Augmentation.of(config)
     pixels = torch.from_numpy(ink.images[: options.batch_size])[:, None].to(device).float() / 255
-    return statistics.median(elapsed(lambda: augment(pixels), 1, device) for _ in range(20)) / step
+    return statistics.median(elapsed(lambda: augment(pixels, config), 1, device) for _ in range(20)) / step
 
 
 def elapsed(work: Callable[[], Any], times: int, device: torch.device) -> float:

@@ -13,7 +13,6 @@ under that tensor's own name. ONNX Runtime then gets the bytes that were checked
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from hwr.files import read_verified
 from hwr.model import shapes, weights_file
 from hwr.model.onnx_file import GraphError, Message, read
 from hwr.model.weights_file import Entry
@@ -88,19 +88,10 @@ class Session:
 
 
 def read_graph(path: Path, expected: str) -> bytes:
-    """Return the content of a graph file whose sha256 is ``expected``. Raise GraphError for any other file."""
+    """Return the content of the graph file with this digest. Raises GraphError for any other file."""
     if not expected:
         raise GraphError(f"{path.parent} has no graph: its config.json names none")
-    try:
-        if path.stat().st_size > MAX_GRAPH_BYTES:
-            raise GraphError(f"{path} is larger than {MAX_GRAPH_BYTES:,} bytes, so it is no graph of ours")
-        content = path.read_bytes()
-    except OSError:
-        raise GraphError(f"{path} cannot be read") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise GraphError(f"{path} is not what config.json was written for: its sha256 is {found}, expected {expected}")
-    return content
+    return read_verified(path, expected, MAX_GRAPH_BYTES, GraphError)
 
 
 def check(

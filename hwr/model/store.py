@@ -5,7 +5,6 @@ It has timm's own format, so that timm loads it without this package.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwr.config import ModelConfig
-from hwr.files import write_atomically
+from hwr.files import sha256, to_json, write_atomically
 from hwr.model import verify
 from hwr.model.onnx_file import GraphError
 from hwr.model.session import GRAPH
@@ -50,11 +49,7 @@ class Found(NamedTuple):
 
 
 def save(
-    folder: Path,
-    weights: dict[str, torch.Tensor],
-    config: ModelConfig,
-    notes: dict[str, Any],
-    metrics: dict[str, Any],
+    folder: Path, weights: dict[str, torch.Tensor], config: ModelConfig, notes: dict[str, Any], metrics: dict[str, Any]
 ) -> None:
     """Write a model directory. Each file is renamed into place, config.json with the digests of the others last.
 
@@ -73,10 +68,10 @@ def save(
     write_atomically(folder / WEIGHTS, content)
     if graph:
         write_atomically(folder / GRAPH, graph)
-    write_atomically(folder / METRICS, _json(metrics))
-    described = replace(config, sha256=_digest(content), graph_sha256=_digest(graph) if graph else "")
+    write_atomically(folder / METRICS, to_json(metrics))
+    described = replace(config, sha256=sha256(content), graph_sha256=sha256(graph) if graph else "")
     ours = {name: getattr(described, name) for name in OURS} | notes
-    write_atomically(folder / CONFIG, _json(settings | {"hwr": ours}))
+    write_atomically(folder / CONFIG, to_json(settings | {"hwr": ours}))
 
 
 def _graph(model: torch.nn.Module, config: ModelConfig, weights: bytes) -> bytes:
@@ -101,13 +96,9 @@ def add_graph(folder: Path) -> None:
     model, config = load(folder)
     graph = resnet_graph.write(model, config, (folder / WEIGHTS).read_bytes())
     settings = verify.read_config(folder)
-    settings["hwr"]["graph_sha256"] = _digest(graph)
+    settings["hwr"]["graph_sha256"] = sha256(graph)
     write_atomically(folder / GRAPH, graph)
-    write_atomically(folder / CONFIG, _json(settings))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    write_atomically(folder / CONFIG, to_json(settings))
 
 
 def _as_timm_saves(model: torch.nn.Module, config: ModelConfig) -> tuple[bytes, dict[str, Any]]:
@@ -133,10 +124,6 @@ def _as_timm_saves(model: torch.nn.Module, config: ModelConfig) -> tuple[bytes, 
         settings = json.loads((Path(folder) / CONFIG).read_bytes())
         # timm notes num_classes and global_pool among the arguments too; transformers then passes them twice.
         return (Path(folder) / WEIGHTS).read_bytes(), settings | {"model_args": config.model_args}
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:

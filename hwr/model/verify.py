@@ -62,7 +62,7 @@ def model_config(folder: Path, settings: dict[str, Any]) -> ModelConfig:
         }
         if not isinstance(values.get("ink", True), bool):
             raise ValueError(f"ink is {_shown(values['ink'])}, expected true or false")
-        numbers = {name: _number(name, value) for name, value in values.items() if name != "ink"}
+        numbers = {name: number_within(name, value, *WITHIN[name]) for name, value in values.items() if name != "ink"}
         args = settings.get("model_args") or {}
         if not isinstance(args, dict):
             raise ValueError(f"model_args is {_shown(args)}, expected an object")
@@ -84,8 +84,8 @@ def _labels(found: Any, count: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _number(name: str, value: Any) -> Any:
-    low, high = WITHIN[name]
+def number_within(name: str, value: Any, low: float, high: float) -> Any:
+    """Return a number of a config, as int if ``low`` is one. Raises ValueError unless it lies within the bounds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ValueError(f"{name} is {_shown(value)}, expected {low} to {high}")
     return int(value) if isinstance(low, int) else float(value)
@@ -120,4 +120,4 @@ def same_names(folder: Path, wanted: dict[str, torch.Tensor], found: dict[str, t
         if tensor.dtype != found[name].dtype:
             raise UserError(f"{folder}: {name} is of {found[name].dtype}, the architecture needs {tensor.dtype}")
         if not torch.isfinite(found[name]).all():
-            raise UserError(f"{folder}: {name} holds values that are no numbers")
+            raise UserError(f"{folder}: {name} holds infinities or NaN")

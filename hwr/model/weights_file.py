@@ -5,7 +5,6 @@ Only NumPy and safetensors are needed: this is what serving without PyTorch read
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 import safetensors
 
 from hwr.config import UserError
+from hwr.files import read_verified
 
 MAX_WEIGHTS_BYTES = 2**30  # four times ResNet-152
 MAX_HEADER_BYTES = 2**20  # ResNet-152 needs 0.1 MB
@@ -29,23 +29,15 @@ class Entry(NamedTuple):
 
 
 def read(path: Path, expected: str) -> bytes:
-    """Return the content of a weights file whose sha256 is ``expected``. Raise UserError for any other file."""
-    try:
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise UserError(f"{path} is larger than {MAX_WEIGHTS_BYTES} bytes, so it holds no weights of ours")
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{path} cannot be read: the model directory needs {path.name}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise UserError(f"{path} is not what config.json was written for: its sha256 is {found}, expected {expected}")
+    """Return the content of the weights file with this digest. Raises UserError for any other file."""
+    content = read_verified(path, expected, MAX_WEIGHTS_BYTES)
     if int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise UserError(f"{path} is damaged: its header is larger than {MAX_HEADER_BYTES} bytes")
     return content
 
 
 def entries(content: bytes, name: str = "model.safetensors") -> dict[str, Entry]:
-    """Return where each tensor of a weights file lies. Raise UserError, which calls the file ``name``, if damaged.
+    """Return where each tensor of a weights file lies. Raises UserError, which calls the file ``name``, if damaged.
 
     safetensors itself refuses tensors that overlap, leave gaps, or reach beyond the end.
     """
@@ -69,4 +61,4 @@ def require_finite(content: bytes, tensors: dict[str, Entry], name: str = "model
         if entry.dtype == "F32":
             values = np.frombuffer(content, np.uint8, entry.stop - entry.start, entry.start).view("<f4")
             if not np.isfinite(values).all():
-                raise UserError(f"{name}: {tensor[:80]} holds values that are no numbers")
+                raise UserError(f"{name}: {tensor[:80]} holds infinities or NaN")

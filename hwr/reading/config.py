@@ -6,6 +6,8 @@ import reprlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from hwr.model.verify import number_within
+
 PRINTABLE = "".join(chr(code) for code in range(32, 127))  # the 95 printable characters of ASCII, the space first
 STRIDE = 8  # pixels of a line between two columns of features
 MAX_CHARACTERS = 1000
@@ -80,7 +82,7 @@ def checked(settings: Any) -> LineConfig:
     values = {name: value for name, value in ours.items() if name in known}
     for name, (low, high) in WITHIN.items():
         if name in values:
-            values[name] = _number(name, values[name], low, high)
+            values[name] = number_within(name, values[name], low, high)
     config = LineConfig(architecture=settings.get("architecture"), model_args=settings.get("model_args"), **values)
     characters = config.characters
     if not isinstance(characters, str) or not 1 <= len(set(characters)) == len(characters) <= MAX_CHARACTERS:
@@ -95,9 +97,3 @@ def checked(settings: Any) -> LineConfig:
     if not isinstance(config.model_args, dict):
         raise ValueError(f"model_args is {reprlib.repr(config.model_args)}, expected an object")
     return config
-
-
-def _number(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ValueError(f"{name} is {reprlib.repr(value)}, expected {low} to {high}")
-    return int(value) if isinstance(low, int) else float(value)

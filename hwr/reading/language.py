@@ -7,7 +7,6 @@ likely as any other. Smoothing after Witten and Bell, 1991, "The zero-frequency 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hwr.config import UserError
+from hwr.files import read_verified
 
 FILE = "words.tsv"
 ORDER = 5  # characters of an n-gram
@@ -95,14 +95,7 @@ def to_bytes(words: Mapping[str, int]) -> bytes:
 
 def read(path: Path, sha256: str) -> dict[str, int]:
     """Return the words of a words.tsv whose digest is ``sha256``. Raises UserError for any other file."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path} is larger than {MAX_BYTES:,} bytes, so it is no list of words of ours")
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{path} cannot be read: the reader's config.json names it") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise UserError(f"{path} is not what config.json was written for: its sha256 differs")
+    content = read_verified(path, sha256, MAX_BYTES)
     try:
         pairs = [line.split("\t") for line in content.decode().splitlines()]
         return {word: int(count) for word, count in pairs}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from hwr.files import write_atomically
+from hwr.files import sha256, to_json, write_atomically
 from hwr.model import graph, verify
 from hwr.model.session import GRAPH, WEIGHTS
 from hwr.reading import language
@@ -44,18 +42,18 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / WEIGHTS, content)
     write_atomically(folder / GRAPH, onnx)
-    write_atomically(folder / METRICS, _json(metrics))
+    write_atomically(folder / METRICS, to_json(metrics))
     if words:
         write_atomically(folder / language.FILE, language.to_bytes(words))
     described = replace(
         config,
-        sha256=hashlib.sha256(content).hexdigest(),
-        graph_sha256=hashlib.sha256(onnx).hexdigest(),
-        words_sha256=hashlib.sha256(language.to_bytes(words)).hexdigest() if words else "",
+        sha256=sha256(content),
+        graph_sha256=sha256(onnx),
+        words_sha256=sha256(language.to_bytes(words)) if words else "",
     )
     settings = described.settings()
     settings["hwr"] |= notes
-    write_atomically(folder / CONFIG, _json(settings))
+    write_atomically(folder / CONFIG, to_json(settings))
 
 
 def load(folder: Path) -> tuple[LineNetwork, LineConfig]:
@@ -70,7 +68,3 @@ def load(folder: Path) -> tuple[LineNetwork, LineConfig]:
     network = build(config)
     network.load_state_dict(tensors)
     return network.eval(), config
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,75 +1,57 @@
-"""Batched augmentation on the training device: what hands, pens and scanners do to a character."""
+"""Augment batches on the training device: variations of hands, pens and scanners.
+
+The strengths are described at the fields of `flags.AugmentationOptions`, the base of TrainConfig.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 from timm.data.mixup import cutmix_bbox_and_lam
 from torch.nn import functional as F
 
 from hwr.training import degrade
+from hwr.training.flags import AugmentationOptions
 
 REMNANT = (0.75, 0.85)  # of the side: offset of the neighbour, so that at most a quarter of it stays in the picture
 ELASTIC_GRID = 4  # knots a side of the random displacement field
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """Strengths of the augmentations, described at the fields of TrainConfig of the same names. Zero turns one off."""
+def augment(pixels: torch.Tensor, strengths: AugmentationOptions, size: int = 0) -> torch.Tensor:
+    """Augment pixels in [0, 1], (N, 1, S, S), each sample in its own way; the result has ``size`` pixels a side.
 
-    degrees: float = 0.0
-    shear: float = 0.0
-    scale: float = 0.0
-    shift: float = 0.0
-    elastic: float = 0.0
-    stroke: float = 0.0
-    blur: float = 0.0
-    gain: float = 0.0
-    occlusion: float = 0.0
-    remnant: float = 0.0
-    rules: float = 0.0
-    dots: float = 0.0
-    coarse: float = 0.0
-    blobs: float = 0.0
-    broken: float = 0.0
-    cut: float = 0.0
+    A strength of zero turns that augmentation off; a ``size`` of 0 keeps the size.
+    """
+    pixels = degrade.cut(leave_remnant(pixels, strengths.remnant), strengths.cut)
+    pixels = degrade.thicken(change_strokes(pixels, strengths.stroke), strengths.blobs)
+    pixels = degrade.break_strokes(pixels, strengths.broken)
+    grid = _grid(len(pixels), size or pixels.shape[-1], strengths, pixels.device)
+    pixels = F.grid_sample(pixels, grid, align_corners=False)
+    pixels = degrade.draw_rules(degrade.print_dots(pixels, strengths.dots), strengths.rules)
+    pixels = change_focus(degrade.coarsen(pixels, strengths.coarse), strengths.blur)
+    return occlude(change_gain(pixels, strengths.gain), strengths.occlusion)
 
-    @classmethod
-    def of(cls, config: Any) -> Augmentation:
-        """Take the strengths from a configuration's fields of the same names."""
-        return cls(**{f.name: getattr(config, f.name) for f in fields(cls)})
 
-    def __call__(self, pixels: torch.Tensor, size: int = 0) -> torch.Tensor:
-        """Augment pixels in [0, 1], (N, 1, S, S), each sample in its own way; the result has ``size`` pixels a side."""
-        pixels = degrade.cut(leave_remnant(pixels, self.remnant), self.cut)
-        pixels = degrade.break_strokes(degrade.thicken(change_strokes(pixels, self.stroke), self.blobs), self.broken)
-        pixels = F.grid_sample(
-            pixels, self._grid(len(pixels), size or pixels.shape[-1], pixels.device), align_corners=False
-        )
-        pixels = degrade.draw_rules(degrade.print_dots(pixels, self.dots), self.rules)
-        pixels = change_gain(change_focus(degrade.coarsen(pixels, self.coarse), self.blur), self.gain)
-        return occlude(pixels, self.occlusion)
+def _grid(n: int, size: int, strengths: AugmentationOptions, device: torch.device) -> torch.Tensor:
+    """Return where each output pixel is sampled: an affine map and a random displacement, (n, size, size, 2)."""
+    grid = F.affine_grid(_affine(n, strengths, device), [n, 1, size, size], align_corners=False)
+    if strengths.elastic:
+        knots = torch.randn(n, 2, ELASTIC_GRID, ELASTIC_GRID, device=device) * (2 * strengths.elastic)
+        field = F.interpolate(knots, (size, size), mode="bicubic", align_corners=True)
+        grid = grid + field.permute(0, 2, 3, 1)
+    return grid
 
-    def _grid(self, n: int, size: int, device: torch.device) -> torch.Tensor:
-        grid = F.affine_grid(self._affine(n, device), [n, 1, size, size], align_corners=False)
-        if self.elastic:
-            knots = torch.randn(n, 2, ELASTIC_GRID, ELASTIC_GRID, device=device) * (2 * self.elastic)
-            field = F.interpolate(knots, (size, size), mode="bicubic", align_corners=True)
-            grid = grid + field.permute(0, 2, 3, 1)
-        return grid
 
-    def _affine(self, n: int, device: torch.device) -> torch.Tensor:
-        """Return affine maps (n, 2, 3) from the output's coordinates in [-1, 1] to the input's."""
-        angle = _uniform(n, math.radians(self.degrees), device)
-        shear = _uniform(n, self.shear, device)
-        wide, high = (torch.exp(_uniform(n, math.log1p(self.scale), device)) for _ in range(2))
-        cos, sin = torch.cos(angle), torch.sin(angle)
-        rows = torch.stack([cos * wide, (shear * cos - sin) * high, sin * wide, (shear * sin + cos) * high], 1)
-        move = torch.stack([_uniform(n, 2 * self.shift, device) for _ in range(2)], 1)
-        return torch.cat([rows.view(n, 2, 2), move.view(n, 2, 1)], 2)
+def _affine(n: int, strengths: AugmentationOptions, device: torch.device) -> torch.Tensor:
+    """Return affine maps (n, 2, 3) from the output's coordinates in [-1, 1] to the input's."""
+    angle = _uniform(n, math.radians(strengths.degrees), device)
+    shear = _uniform(n, strengths.shear, device)
+    wide, high = (torch.exp(_uniform(n, math.log1p(strengths.scale), device)) for _ in range(2))
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rows = torch.stack([cos * wide, (shear * cos - sin) * high, sin * wide, (shear * sin + cos) * high], 1)
+    move = torch.stack([_uniform(n, 2 * strengths.shift, device) for _ in range(2)], 1)
+    return torch.cat([rows.view(n, 2, 2), move.view(n, 2, 1)], 2)
 
 
 def _uniform(n: int, limit: float, device: torch.device) -> torch.Tensor:

@@ -24,7 +24,7 @@ from hwr.data.sources import read
 from hwr.evaluation.inference import Labelled, predict
 from hwr.ink.preprocess import normalise
 from hwr.model.resnet import build
-from hwr.training.augment import Augmentation
+from hwr.training.augment import augment
 from hwr.training.options import TrainConfig
 from hwr.training.records import Records
 from hwr.training.start import HEAD, Start
@@ -133,9 +133,8 @@ def _taught(
     device = next(model.parameters()).device
     data = Labelled.of(train, model_config.labels, device)
     views = max(1, min(MOST_VIEWS, VIEWS // len(train)))
-    augment = Augmentation.of(config)
     pixels = data.pixels(slice(None))
-    seen = torch.cat([pixels, *(augment(pixels) for _ in range(views - 1))])
+    seen = torch.cat([pixels, *(augment(pixels, config) for _ in range(views - 1))])
     targets = (data.allowed[data.labels] * data.prior[data.labels]).float().repeat(views, 1)
     new = torch.tensor([label not in known for label in model_config.labels], device=device)
     weights = torch.where((targets * new).any(1), NEW, 1.0) / views

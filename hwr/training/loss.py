@@ -12,7 +12,7 @@ from hwr.config import ModelConfig
 from hwr.evaluation.inference import Labelled
 from hwr.ink.preprocess import normalise
 from hwr.training import cases
-from hwr.training.augment import Augmentation, mix
+from hwr.training.augment import augment, mix
 from hwr.training.options import TrainConfig
 
 
@@ -33,7 +33,6 @@ class Objective:
     ) -> None:
         self.data = cases.told(data, teacher, config.case_trust) if teacher is not None and config.case_trust else data
         self.config, self.model_config, self.teacher = config, model_config, teacher
-        self.augment = Augmentation.of(config)
 
     def __call__(
         self, network: torch.nn.Module, rows: torch.Tensor, size: int, precision: AbstractContextManager[Any]
@@ -43,7 +42,7 @@ class Objective:
         ``precision`` is the autocast context of the forward passes.
         """
         config, labels = self.config, self.data.labels[rows]
-        pixels, share = mix(self.augment(self.data.pixels(rows), size), config.mixup, config.cutmix)
+        pixels, share = mix(augment(self.data.pixels(rows), config, size), config.mixup, config.cutmix)
         with precision:
             taught = None if self.teacher is None else self.teacher(pixels)
             pixels = normalise(pixels, self.model_config.mean, self.model_config.std)

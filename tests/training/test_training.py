@@ -2,7 +2,7 @@
 
 import math
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from hwr.model import store
 from hwr.model.resnet import build, count_parameters, freeze, open_stages
 from hwr.training import average, checkpoint, records, start
 from hwr.training import fit as training
-from hwr.training.augment import Augmentation, mix
+from hwr.training.augment import augment, mix
+from hwr.training.flags import AugmentationOptions
 from hwr.training.loss import Objective
 from hwr.training.options import TrainConfig
 from hwr.training.sampling import draw
@@ -35,24 +36,8 @@ from hwr.training.trainer import Run, Weights
 pytestmark = pytest.mark.numeric
 
 TINY = ModelConfig(labels=tuple("0123456789"), image_size=32, model_args={"in_chans": 1, "channels": [8, 8, 16, 16]})
-STILL = {
-    "degrees": 0,
-    "shear": 0,
-    "scale": 0,
-    "shift": 0,
-    "elastic": 0,
-    "stroke": 0,
-    "gain": 0,
-    "occlusion": 0,
-    "blur": 0,
-    "remnant": 0,
-    "rules": 0,
-    "dots": 0,
-    "coarse": 0,
-    "blobs": 0,
-    "broken": 0,
-    "cut": 0,
-}
+STILL: dict[str, Any] = dict.fromkeys((field.name for field in fields(AugmentationOptions)), 0.0)
+NO_AUGMENTATION = AugmentationOptions(**STILL)
 
 
 @cache
@@ -156,7 +141,7 @@ def test_every_kind_of_timm_resnet_has_the_stages_that_are_frozen(name: str) -> 
 
 def test_augmentation_without_strength_changes_nothing() -> None:
     pixels = torch.rand(4, 1, 32, 32)
-    torch.testing.assert_close(Augmentation()(pixels), pixels, atol=1e-5, rtol=0)
+    torch.testing.assert_close(augment(pixels, NO_AUGMENTATION), pixels, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", STILL)
@@ -165,7 +150,7 @@ def test_each_augmentation_changes_pictures_each_in_its_own_way(name: str) -> No
     one = torch.from_numpy(digits(1).images).float().div(255).expand(64, 1, 32, 32)
     certain = ("occlusion", "remnant", "blur", "rules", "dots", "coarse", "blobs", "broken", "cut")
     strength = 20 if name == "degrees" else 1.0 if name in certain else 0.3
-    changed = Augmentation(**{name: strength})(one)
+    changed = augment(one, replace(NO_AUGMENTATION, **{name: strength}))
     assert changed.shape == one.shape
     assert changed.min() >= 0
     assert changed.max() <= 1.0001
@@ -179,7 +164,7 @@ def test_rotation_turns_by_at_most_the_limit() -> None:
     torch.manual_seed(0)
     bar = torch.zeros(200, 1, 33, 33)
     bar[:, :, 4:29, 16] = 1
-    turned = Augmentation(degrees=15)(bar)[:, 0]
+    turned = augment(bar, replace(NO_AUGMENTATION, degrees=15))[:, 0]
     top = turned[:, 5].argmax(1) - 16  # 11 pixels above the middle
     angles = torch.atan2(top.float(), torch.tensor(11.0)).rad2deg()
     assert angles.abs().max() < 18
@@ -189,7 +174,7 @@ def test_rotation_turns_by_at_most_the_limit() -> None:
 def test_augmentation_can_give_smaller_pictures() -> None:
     pixels = torch.zeros(2, 1, 48, 48)
     pixels[:, :, 12:36, 12:36] = 1
-    small = Augmentation(degrees=5)(pixels, 32)
+    small = augment(pixels, replace(NO_AUGMENTATION, degrees=5), 32)
     assert small.shape == (2, 1, 32, 32)
     assert small.mean().item() == pytest.approx(pixels.mean().item(), rel=0.05), "the picture is no longer whole"
 
