@@ -33,21 +33,15 @@ from hwr import cli
 from hwr.config import ModelConfig, UserError
 from hwr.data.lines import sources as line_sources
 from hwr.data.lines.sampling import LineSampler
-from hwr.evaluation import curves as report
-from hwr.evaluation import devices
-from hwr.evaluation import report as evaluation
+from hwr.evaluation import curves, devices, report
 from hwr.files import write_atomically
-from hwr.hub import network, space
-from hwr.hub import transfer as hub
+from hwr.hub import network, space, transfer
 from hwr.model import store
 from hwr.model.resnet import count_parameters, freeze, open_stages
 from hwr.reading import saving
 from hwr.reading.config import LineConfig
 from hwr.reading.session import READER
-from hwr.training import average, checks, few_shot, line_model, records, start
-from hwr.training import calibrate as examine
-from hwr.training import datasets as prepare
-from hwr.training import fit as training
+from hwr.training import average, calibrate, checks, datasets, few_shot, fit, line_model, records, start
 from hwr.training.lines import LineTask
 from hwr.training.options import LBFGS, TrainConfig
 from hwr.training.recipes import ABOUT, RECIPES
@@ -73,7 +67,7 @@ def main(config: TrainConfig) -> None:
 def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
     begun = start.find(config)
     checks.before_reading(config, begun)
-    sets = prepare.load(config, begun.config)
+    sets = datasets.load(config, begun.config)
     labels = begun.labels(sets.classes(), config.keep_labels)
     model, model_config = start.begin(begun, labels, config)
     first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -86,12 +80,12 @@ def train_characters(config: TrainConfig, accelerator: Accelerator) -> None:
     else:
         world = accelerator.process_index, accelerator.num_processes
         task = CharacterTask(sets.train, sets.val, config, model_config, accelerator.device, world, teacher)
-        weights = training.fit(model, task, config, accelerator)
+        weights = fit.fit(model, task, config, accelerator)
     if config.average and sets.val is not None:
         weights = average.best(model, first, weights, sets.val, model_config, accelerator)
     model.load_state_dict(weights)
-    model_config, measured = examine.calibrate(model, sets, model_config, accelerator.device)
-    measured["test"] = examine.test(model, sets, model_config, accelerator.device)
+    model_config, measured = calibrate.calibrate(model, sets, model_config, accelerator.device)
+    measured["test"] = calibrate.test(model, sets, model_config, accelerator.device)
     if accelerator.is_main_process:
         with disk_errors(config):
             save(config, model_config, weights, sets.writers, measured, begun.training)
@@ -113,7 +107,7 @@ def train_lines(config: TrainConfig, accelerator: Accelerator) -> None:
     sampler = LineSampler(data.train, data.hands, line_config.height, line_config.stretch, data.scans)
     world = accelerator.process_index, accelerator.num_processes
     task = LineTask(sampler, held, config, line_config, accelerator.device, world)
-    weights = training.fit(network, task, config, accelerator)
+    weights = fit.fit(network, task, config, accelerator)
     network.load_state_dict(weights)
     words = line_model.words(config, data.train.texts)
     line_config, measured = line_model.calibrate(network, held, line_config, words, accelerator.device)
@@ -129,7 +123,7 @@ def train_lines(config: TrainConfig, accelerator: Accelerator) -> None:
 
 @contextmanager
 def disk_errors(config: TrainConfig) -> Iterator[None]:
-    """Say how a run whose model cannot be written is finished."""
+    """Turn an OSError while saving into a UserError that says how to finish the run."""
     try:
         yield
     except OSError as error:
@@ -140,7 +134,7 @@ def disk_errors(config: TrainConfig) -> Iterator[None]:
 
 
 def check_output(config: TrainConfig) -> None:
-    """Never mix two runs in one folder, and find out before training that it cannot be written."""
+    """Raise UserError, before training, if the output folder holds another run or cannot be written."""
     if not config.resume and config.out.is_dir() and any(config.out.iterdir()):
         raise UserError(f"--out {config.out} is not empty: name a new folder, or continue that run with --resume")
     try:
@@ -152,7 +146,7 @@ def check_output(config: TrainConfig) -> None:
 
 
 def check_publishing(config: TrainConfig) -> None:
-    """Find out before training, not after it, that a name is wrong or nobody is logged in."""
+    """Raise UserError, before training, if a name on the Hub is wrong or there is no access token."""
     for repo in filter(None, (config.push, config.restart_space)):
         network.require_name(repo)
         network.require_token()
@@ -165,9 +159,9 @@ def seed_everything(seed: int) -> None:
 
 
 def introduce(
-    model: torch.nn.Module, sets: prepare.Sets, config: TrainConfig, model_config: ModelConfig, device: str
+    model: torch.nn.Module, sets: datasets.Sets, config: TrainConfig, model_config: ModelConfig, device: str
 ) -> None:
-    """Say what learns from what, and keep it in the run's records."""
+    """Print what is trained on which data, and record it in the output folder."""
     for name, count in sets.removed.items():
         print(f"{count:,} near-duplicates of the test set {name} removed from training")
     freeze(model, open_stages(config.finetune, 0, config.epochs))
@@ -183,7 +177,7 @@ def introduce(
 def introduce_lines(
     network: torch.nn.Module, data: line_sources.LineData, held: int, config: TrainConfig, device: str
 ) -> None:
-    """Say what learns from what, and keep it in the run's records."""
+    """Print what is trained on which data, and record it in the output folder."""
     for problem, count in data.train.skipped.items():
         print(f"{count:,} lines {problem} are left out")
     print(f"line reader: {count_parameters(network):,} parameters learn")
@@ -210,8 +204,8 @@ def save(
         notes["started_from"] = before
     store.save(config.out, weights, model_config, notes, measured)
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
-    write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))
-    write_atomically(config.out / store.CARD, hub.described(config.out).encode())
+    write_atomically(config.out / store.CURVES, curves.learning_curves(records.read(config.out), title))
+    write_atomically(config.out / store.CARD, transfer.described(config.out).encode())
     records.Records(config.out).finish(measured)
 
 
@@ -224,15 +218,15 @@ def save_reader(
     measured: dict[str, Any],
     before: dict[str, Any],
 ) -> None:
-    """A model directory: the character model that the reader started from, and the reader beside it."""
+    """Write a model directory: the reader, and the character model that it started from."""
     notes: dict[str, Any] = {"version": hwr.__version__, "training": config.to_dict(), "held_out": list(writers)}
     if before:
         notes["started_from"] = before
     saving.save(config.out / READER, weights, line_config, notes, {"validation": measured}, words)
     line_model.copy_characters(config, config.out)
     title = f"{config.out.name}: {', '.join(notes['training']['data'])}"
-    write_atomically(config.out / store.CURVES, report.learning_curves(records.read(config.out), title))
-    write_atomically(config.out / store.CARD, hub.described(config.out).encode())
+    write_atomically(config.out / store.CURVES, curves.learning_curves(records.read(config.out), title))
+    write_atomically(config.out / store.CARD, transfer.described(config.out).encode())
     records.Records(config.out).finish(measured)
 
 
@@ -243,30 +237,28 @@ def tell(config: TrainConfig, measured: dict[str, Any]) -> None:
             print(f"{name}: {result['accuracy']:.2%} of {result['n']:,} ({low:.2%} to {high:.2%})")
     if "rejection" in measured:
         found = measured["rejection"]
-        print(f"{found['rejected']:.1%} of {found['n']:,} scribbles, symbols and the like are told from characters")
+        print(f"{found['rejected']:.1%} of {found['n']:,} scribbles, symbols and other outliers are rejected")
     print(f"Model written to {config.out}. Use it: python app.py --model {config.out}")
 
 
 def publish(config: TrainConfig) -> None:
     if config.push:
-        done = hub.push(config.out, config.push, config.private, config.branch, config.create_pr)
+        done = transfer.push(config.out, config.push, config.private, config.branch, config.create_pr)
         print(f"Published: {done}")
     if config.restart_space:
         space.restart(config.restart_space)
 
 
-def evaluate(config: TrainConfig, sets: prepare.Sets, device: torch.device) -> None:
-    """The report of the model as it was written. Without it a training is whole all the same."""
+def evaluate(config: TrainConfig, sets: datasets.Sets, device: torch.device) -> None:
+    """Write the evaluation report of the saved model; a missing library only leaves the report out."""
     model, model_config = store.load(config.out)
     out = config.out / "evaluation"
     try:
-        evaluation.evaluate_run(
-            model.to(device), model_config, sets.tests, out, seed=config.seed, title=config.out.name
-        )
+        report.evaluate_run(model.to(device), model_config, sets.tests, out, seed=config.seed, title=config.out.name)
     except UserError as error:
         print(f"No report: {error}")
     else:
-        print(f"Report written to {out / evaluation.REPORT}")
+        print(f"Report written to {out / report.REPORT}")
 
 
 if __name__ == "__main__":

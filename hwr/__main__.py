@@ -1,4 +1,4 @@
-"""A model on the command line: ask it, measure it, publish it, put it on a page, turn it into other formats.
+"""Use a model on the command line: predict, evaluate, publish, deploy a page, export; prepare data for training.
 
 python -m hwr predict a.png folder "scans/*.tif"
 python -m hwr evaluate --data mnist --out report
@@ -17,48 +17,47 @@ from typing import Annotated
 
 import tyro
 
-from hwr import cli
-from hwr import predict as batch
+from hwr import cli, predict
 from hwr.config import Alphabet, UserError
 from hwr.data import prepare
 from hwr.evaluation.corruptions import LIMIT
 from hwr.export import Format
 from hwr.files import write_atomically
-from hwr.hub import space
-from hwr.hub import transfer as hub
+from hwr.hub import space, transfer
 from hwr.model import store
+from hwr.training.flags import PublishOptions
 
 
 @dataclass(frozen=True)
 class Predict:
-    """Say what pictures show: one row each, on standard output or in a file."""
+    """Recognise pictures: one row each, on standard output or in a file."""
 
     pictures: tyro.conf.Positional[tuple[str, ...]]
     """Files, folders, patterns such as "scans/**/*.png", and - for a picture on standard input."""
     model: str = "bundled"
     """A model directory, or owner/name[@revision] on the Hugging Face Hub."""
     alphabet: Alphabet = "all"
-    """What the answer is one of."""
+    """The possible answers."""
     top_k: int = 3
-    """Answers a picture."""
+    """Number of answers for each picture."""
     read: bool = False
-    """Read several characters a picture."""
+    """Read several characters in each picture."""
     json: bool = False
-    """One JSON object a line."""
+    """Print one JSON object per line."""
     csv: bool = False
-    """Comma-separated values under a line of names."""
+    """Print comma-separated values under a line of names."""
     out: Path | None = None
     """New file to write. Default: standard output."""
 
     def run(self) -> None:
-        """Ask, and write."""
-        task = batch.Task(self.alphabet, self.top_k, self.read, self.json, self.csv)
-        batch.predict(self.pictures, self.model, task, self.out)
+        """Recognise the pictures, and write the rows."""
+        task = predict.Task(self.alphabet, self.top_k, self.read, self.json, self.csv)
+        predict.predict(self.pictures, self.model, task, self.out)
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a model on test sets, and write a report: report.html, evaluation.md, evaluation.json and pictures."""
+    """Measure a model on test sets, and write a report: report.html, evaluation.md, evaluation.json and plots."""
 
     data: tuple[str, ...]
     """Sources of pictures with their classes, as train.py takes them; their test splits are read."""
@@ -67,22 +66,22 @@ class Evaluate:
     model: str = "bundled"
     """A model directory, or owner/name[@revision] on the Hugging Face Hub."""
     limit: int = LIMIT
-    """Pictures of each set to try corruptions on, drawn at random; 0: none."""
+    """Pictures of each set to test corruptions on, drawn at random; 0: none."""
     seed: int = 0
-    """Of what is random."""
+    """Seed of the random choices."""
     data_dir: Path = Path("~/.cache/hwr/data")
-    """Where downloads are kept."""
+    """Folder for downloads."""
 
     def run(self) -> None:
-        """Measure, write, and say how well it did."""
-        from hwr.evaluation import report as evaluation  # matplotlib is for this command alone
+        """Measure the model, write the report, and print the main figures."""
+        from hwr.evaluation import report  # imports matplotlib, which other commands do not need
 
-        found = evaluation.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.seed)
+        found = report.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.seed)
         for name, measured in found["sets"].items():
             one = measured["summary"]
             interval = f"{one['accuracy_low']:.2%} to {one['accuracy_high']:.2%}"
             print(f"{name}: {one['accuracy']:.2%} of {one['n']:,} ({interval})")
-        print(f"Report written to {self.out / evaluation.REPORT}")
+        print(f"Report written to {self.out / report.REPORT}")
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,13 @@ class EvaluateLines:
     held_out: bool = False
     """Only lines of the writers that training holds out by a hash of their names."""
     seed: int = 0
-    """Chooses the lines."""
+    """Seed of the choice of lines."""
     data_dir: Path = Path("~/.cache/hwr/data")
-    """Where files are also looked for."""
+    """Folder in which files are also looked for."""
 
     def run(self) -> None:
-        """Measure, write, and say how well it did."""
-        from hwr.evaluation import lines  # scipy is for this command alone
+        """Measure the model, write the report, and print the main figures."""
+        from hwr.evaluation import lines  # imports scipy, which other commands do not need
 
         found = lines.evaluate(self.data, self.model, self.out, self.data_dir, self.limit, self.held_out, self.seed)
         print(f"{found['exact']:.1%} of {found['n']:,} lines exact, ", end="")
@@ -116,25 +115,17 @@ class EvaluateLines:
 
 
 @dataclass(frozen=True)
-class Push:
+class Push(PublishOptions):
     """Publish a model directory on the Hugging Face Hub, in one commit."""
 
     folder: tyro.conf.Positional[Path]
     """A model directory that train.py wrote."""
     repo: tyro.conf.Positional[str]
-    """owner/name on the Hub. It is created if it is not there."""
-    private: bool = False
-    """Create it for its owner alone."""
-    branch: str = "main"
-    """Branch to commit to."""
-    create_pr: bool = False
-    """Open a pull request instead."""
-    restart_space: str = ""
-    """owner/name of a Space to restart, so that it serves the new model."""
+    """owner/name on the Hub, created if it does not exist."""
 
     def run(self) -> None:
-        """Push, and say where it is."""
-        print(f"Published: {hub.push(self.folder, self.repo, self.private, self.branch, self.create_pr)}")
+        """Push the model, and print its address."""
+        print(f"Published: {transfer.push(self.folder, self.repo, self.private, self.branch, self.create_pr)}")
         if self.restart_space:
             space.restart(self.restart_space)
 
@@ -144,20 +135,20 @@ class DeploySpace:
     """Put the page on a Hugging Face Space, with a model from the Hub or the bundled one."""
 
     repo: tyro.conf.Positional[str]
-    """owner/name of the Space. It is created if it is not there."""
+    """owner/name of the Space, created if it does not exist."""
     model: str = ""
     """owner/name[@revision] on the Hub. Default: the bundled model."""
     private: bool = False
-    """Create it for its owner alone."""
+    """Create a private Space."""
     static: bool = False
     """Deploy the page that needs no server, of `export --format web`, as a static Space."""
 
     def run(self) -> None:
-        """Deploy, and say where it is."""
+        """Deploy the page, and print its address."""
         if self.static:
-            from hwr.export import web  # PyTorch is for this alone
+            from hwr.export import web  # imports PyTorch, which other commands do not need
 
-            page, _ = web.proven(hub.find(self.model or None).folder)
+            page, _ = web.proven(transfer.find(self.model or None).folder)
             print(f"Deployed: {space.deploy_static(self.repo, page, self.private)}")
             return
         print(f"Deployed: {space.deploy(self.repo, self.model, self.private)}")
@@ -165,7 +156,7 @@ class DeploySpace:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a model directory's network for other runtimes, compared with PyTorch before it counts."""
+    """Export a model for other runtimes; the result is compared with PyTorch before it is written."""
 
     folder: tyro.conf.Positional[Path] = store.BUNDLED
     """A model directory. Default: the bundled model."""
@@ -177,32 +168,32 @@ class Export:
     raw: bool = False
     """Take uint8 pictures and give probabilities: the normalisation is inside."""
     whole: bool = False
-    """One ONNX file for the whole way, model.whole.onnx: from a canvas of any size to probabilities."""
+    """One ONNX file with the preprocessing, model.whole.onnx: from a canvas of any size to probabilities."""
     runtime: Path | None = None
     """For web: an unpacked onnxruntime-web package, to be copied beside the page. Default: a CDN, by its digest."""
 
     def run(self) -> None:
-        """Export, and say how well it agrees."""
+        """Export the model, and print how well it agrees with PyTorch."""
         if self.format == "web" or self.whole:
             self._whole()
             return
-        from hwr.export import export  # PyTorch is for this command alone
+        from hwr.export import export  # imports PyTorch, which other commands do not need
 
-        untouched = hub.is_described(self.folder)
+        untouched = transfer.is_described(self.folder)
         found = export.write(self.folder, self.format, self.raw, self.out)
-        if untouched:  # a card that somebody worked on stays as it is
-            write_atomically(self.folder / store.CARD, hub.described(self.folder).encode())
+        if untouched:  # a card that somebody edited stays as it is
+            write_atomically(self.folder / store.CARD, transfer.described(self.folder).encode())
         print(f"Agrees with PyTorch on {found.agreement:.2%} of {found.n:,} pictures")
         print(f"Largest difference: {found.largest_difference:.1e}")
         if found.accuracy is not None:
             print(f"Right: {found.found_accuracy:.2%}; PyTorch: {found.accuracy:.2%}")
 
     def _whole(self) -> None:
-        """Write the whole way, alone or with a page around it, and say how well it agrees."""
+        """Export the model with its preprocessing, alone or in a page, and print how well it agrees with Recognizer."""
         from hwr.export import web, whole
 
         if self.raw or (self.whole and self.format != "onnx"):
-            raise UserError("--whole is for --format onnx, and --raw for neither it nor web")
+            raise UserError("--whole needs --format onnx, and --raw goes with neither --whole nor --format web")
         if self.whole:
             found = whole.write(self.folder, self.out)
         else:
@@ -225,7 +216,7 @@ class Prepare:
     """Share of UNIPEN's writers whose samples go to files of their own, for testing."""
 
     def run(self) -> None:
-        """Prepare, and say what each file holds."""
+        """Write the files, and print what each contains."""
         for line in prepare.prepare(self.kind, self.source, self.out, self.test_share):
             print(line)
 
@@ -242,7 +233,7 @@ Command = (
 
 
 def main(command: Predict | Evaluate | EvaluateLines | Push | DeploySpace | Export | Prepare) -> None:
-    """Do what was asked."""
+    """Run a command."""
     command.run()
 
 

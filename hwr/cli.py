@@ -22,7 +22,7 @@ Recipes = Mapping[str, Mapping[str, Any]]
 TRAINING = ("accelerate", "matplotlib", "onnx", "onnx_ir", "onnxscript", "scipy", "timm", "torch", "torchvision")
 INSTALL = "pip install -r requirements.txt -r requirements-train.txt"
 LONGEST = 1000  # characters of a message
-FRAME, RULE = "│ ", set("─- ")  # what tyro puts around its messages, and between their parts
+FRAME, RULE = "│ ", set("─- ")  # around tyro's messages, and between their parts
 
 
 def run(
@@ -55,49 +55,48 @@ def run(
 
 
 @contextmanager
-def heard() -> Iterator[None]:
-    """Around what prints: who stops reading standard output, as head does, has had enough, and it ends there."""
+def ignore_broken_pipe() -> Iterator[None]:
+    """End quietly if the reader of standard output stops reading, as ``head`` does."""
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the buffer would raise again at exit
 
 
 def _shortened(message: str) -> str:
-    """Without the middle of what repeats a word of any length that was given."""
+    """Cut the middle out of a message that repeats a very long argument."""
     return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
 
 
 def _parse(program: str, options: Any, description: str, recipes: Recipes) -> Any:
     shown = io.StringIO()
-    bases: list[Any] = [base for base in reversed(getattr(options, "__mro__", ())) if is_dataclass(base)]
-    groups = [base for base in bases if base is not options]
+    groups: list[Any] = [base for base in reversed(getattr(options, "__bases__", ())) if is_dataclass(base)]
     asked = _grouped(options.__name__, groups, recipes) if groups else options
     head, _, tail = description.partition("\n\n")
     try:
-        with redirect_stderr(shown), heard():
+        with redirect_stderr(shown), ignore_broken_pipe():
             parsed = tyro.cli(asked, prog=program, description=head)
             return options(**_ungrouped(parsed, groups)) if groups else parsed
     except SystemExit as stop:
         if not stop.code:  # --help
-            with heard():
+            with ignore_broken_pipe():
                 print(f"\n{tail.strip()}" if tail else "")
             raise
         raise UserError(f"{_one_line(shown.getvalue())}; --help lists all flags") from None
-    sys.exit()  # who asked for help has stopped reading it
+    sys.exit()  # the reader of the help has closed the pipe
 
 
 def _grouped(name: str, groups: list[type[Any]], recipes: Recipes) -> type[Any]:
-    """The same fields as a dataclass of dataclasses, which tyro shows as groups under their docstrings."""
+    """Return the same fields as a dataclass of dataclasses, which tyro shows as groups under their docstrings."""
     chosen = recipes.get(_recipe_named(sys.argv[1:]), {})
     parts: list[Any] = []
     if recipes:
         about = tyro.conf.arg(
             metavar="NAME",
-            help=f"Flags that belong together; those given beside it win: {', '.join(recipes)}. Described at the end.",
+            help=f"A set of flags; flags given beside it win. One of {', '.join(recipes)}, described at the end.",
             help_behavior_hint="",
         )
         named: Any = Literal[tuple(recipes)]
@@ -118,7 +117,7 @@ def _title(group: type[Any]) -> str:
 
 
 def _recipe_named(arguments: list[str]) -> str:
-    """What follows --recipe: it must be known before the other flags have defaults."""
+    """Return the value of --recipe, which must be known before the other flags have defaults."""
     for word, after in pairwise([*arguments, ""]):
         if word == "--recipe":
             return after
@@ -128,7 +127,7 @@ def _recipe_named(arguments: list[str]) -> str:
 
 
 def _one_line(message: str) -> str:
-    """What is wrong, and tyro's guess at what was meant. Its messages come framed or, as ASCII, under a title."""
+    """Return tyro's error and its suggestion as one line. Its messages are framed or, as ASCII, have a title."""
     lines = [line.strip(FRAME) for line in message.splitlines()]
     joined = "\n".join("" if line[:1] in "╭╰" or set(line) <= RULE else line for line in lines)
     parts = [part.strip().split("\n") for part in joined.split("\n\n") if part.strip()]

@@ -1,4 +1,4 @@
-"""Read many pictures from files, folders, patterns and standard input, a row each, in bounded memory."""
+"""Recognise many pictures from files, folders, patterns and standard input, one row each, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TextIO
 from PIL import Image
 from tqdm import tqdm
 
-from hwr.cli import heard
+from hwr.cli import ignore_broken_pipe
 from hwr.config import Alphabet, UserError
 from hwr.ink import pages
 from hwr.ink.formats import about_skipped, readable
@@ -27,12 +27,12 @@ from hwr.recognizer import BATCH, Recognizer
 from hwr.rows import Csv, Format, Json, Row, Table
 
 STANDARD_INPUT = "-"
-MOST_BYTES = 2**28  # largest picture on standard input
+MAX_BYTES = 2**28  # largest picture on standard input
 AHEAD = 2 * BATCH  # pictures that are decoded in advance
 
 
 class FailedError(UserError):
-    """Some pictures have no answer; all others have one."""
+    """Some pictures could not be answered; all others were."""
 
     exit_status = 1
 
@@ -81,7 +81,7 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
     total = sum(1 for _ in pictures(words, skipped))
     if skipped:
         print(about_skipped(skipped), file=sys.stderr)
-    failed = 0  # also where nobody reads standard output to its end
+    failed = 0  # if the reader of standard output stops early
     with _sink(out) as sink:
         if form.head:
             print(form.head, file=sink, flush=True)
@@ -94,12 +94,12 @@ def predict(words: Sequence[str], model: str, task: Task, out: Path | None = Non
 
 @contextmanager
 def _sink(out: Path | None) -> Iterator[TextIO]:
-    """Open the place where rows go. Raises UserError for a file that exists or cannot be written."""
+    """Open the output of the rows. Raises UserError for a file that exists or cannot be written."""
     if out is not None:
         try:
             file = out.open("x", encoding="utf-8", newline="")
         except FileExistsError:
-            raise UserError(f"--out {out} is there already: name another file") from None
+            raise UserError(f"--out {out} already exists: name another file") from None
         except OSError as error:
             raise UserError(f"--out {out} cannot be written: {error.strerror}") from None
         with file:
@@ -107,7 +107,7 @@ def _sink(out: Path | None) -> Iterator[TextIO]:
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack the letters of a class
-    with heard():
+    with ignore_broken_pipe():
         yield sys.stdout
 
 
@@ -169,10 +169,10 @@ def _outcome(name: str, future: Future[Any]) -> Any:
 
 
 def pictures(words: Iterable[str], skipped: list[str] | None = None) -> Iterator[str]:
-    """The pictures that words of a command line name: each file, and those in folders and under patterns, by name.
+    """Yield the names of the pictures that the words of a command line name: files, folders and patterns.
 
-    A file of several pages is as many pictures, ``scan.tif#page=2``. A word that names nothing stands for itself, and
-    so does a folder without pictures. Files of folders that are no pictures are added to ``skipped``.
+    Each page of a file is a picture of its own, ``scan.tif#page=2``. A word that matches nothing is yielded unchanged,
+    and so is a folder without pictures. Files in folders that cannot be read as pictures are added to ``skipped``.
     """
     left_out = [] if skipped is None else skipped
     for word in words:
@@ -219,9 +219,9 @@ def content(name: str) -> Any:
 
 
 def _from_standard_input() -> Image.Image:
-    data = sys.stdin.buffer.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise UserError(f"standard input is too large: at most {MOST_BYTES // 2**20} MiB are read")
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise UserError(f"standard input is too large: at most {MAX_BYTES // 2**20} MiB are read")
     if not data:
         raise UserError("standard input: expected a picture, and it is empty")
     image = opened(io.BytesIO(data), "standard input")

@@ -34,14 +34,14 @@ class Format(Protocol):
 
     @property
     def head(self) -> str:
-        """The first line; empty where there is none."""
+        """Return the first line; empty if there is none."""
 
     def line(self, row: Row) -> str:
         """Return a row, without the line's end."""
 
 
 class Table:
-    """For people: the answer, its probability, the picture, and other possible answers."""
+    """A table for people: the answer, its probability, the picture, and other possible answers."""
 
     head = ""
 
@@ -61,7 +61,7 @@ class Table:
 
 
 class Json:
-    """One object a line, in ASCII: ``picture`` with ``answers`` and ``confident``, with ``text``, or with ``error``."""
+    """JSON lines, in ASCII: ``picture`` with ``answers`` and ``confident``, with ``text``, or with ``error``."""
 
     head = ""
 

@@ -101,10 +101,11 @@ class Exchange:
         """End the connection after what was written, or at once with a reset."""
         transport = self.scope["transport"]
         if politely:
-            return transport.close()
+            transport.close()
+            return
         linger = struct.pack("ii", 1, 0)  # on, for no time: the peer gets RST instead of FIN
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        return transport.abort()
+        transport.abort()
 
 
 def status(code: int, headers: dict[str, str] | None = None, message: str = "planted by a test") -> Fault:
@@ -239,7 +240,7 @@ class Connection(H11Protocol):
             scope["transport"] = transport
             await app(scope, receive, send)
 
-        self.app = with_transport  # type: ignore[assignment]
+        self.app = with_transport
 
 
 class Line:
@@ -274,7 +275,7 @@ class Line:
         """End what is going on: an answer that hangs would hold up the end."""
         for server in self.servers:
             for connection in list(server.server_state.connections):
-                connection.transport.abort()  # type: ignore[union-attr]
+                connection.transport.abort()
             for task in list(server.server_state.tasks):
                 task.cancel()
 

@@ -112,7 +112,7 @@ def test_what_looks_like_a_formula_is_text_to_a_spreadsheet() -> None:
 def test_a_file_that_is_there_is_never_written_to(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("my notes\n")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         batch.predict([str(folder)], "bundled", batch.Task(json=True), other)
     assert other.read_text() == "my notes\n"
 

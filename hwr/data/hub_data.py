@@ -74,7 +74,7 @@ def _metadata(data: Dataset, path: str, pictures: frozenset[str]) -> Iterator[tu
         if picture in pictures:
             yield picture, _named(row[label], _readme_names(data, label), where)
         elif split_of(picture, data.under) in ("", data.split):
-            raise UserError(f"{where} names {row['file_name']}, which is no picture of this repository")
+            raise UserError(f"{where} names {row['file_name']}, which is not a picture of this repository")
 
 
 def _rows(data: Dataset, path: str) -> list[dict[str, Any]]:
@@ -95,7 +95,9 @@ def _decode(content: bytes | None, where: str) -> Image.Image:
             image.load()
             return image
     except Exception:  # on crafted or cut-off files Pillow's decoders raise whatever they stumble over
-        raise UserError(f"{where} is no picture that can be read ({', '.join(FORMATS)}), or damaged") from None
+        raise UserError(
+            f"{where} is damaged, or not a picture in a format that is read ({', '.join(FORMATS)})"
+        ) from None
     raise UserError(f"{where} is too large: {image.width} x {image.height}; at most {MAX_PIXELS / 1e6:.0f} megapixels")
 
 

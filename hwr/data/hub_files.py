@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from hwr import labels as naming
 from hwr.config import UserError
+from hwr.files import write_atomically
 from hwr.hub import repository
 
 Split = Literal["train", "test"]
@@ -39,7 +40,7 @@ class Dataset(NamedTuple):
 
 
 def fetch(name: str, split: Split) -> Dataset:
-    """Fetch the files of a split, and write their list, which tells a complete copy while the Hub is unreachable."""
+    """Fetch the files of a split, and cache their list, by which a complete copy is recognised without the Hub."""
     repo, revision, under = parse(name)
     chosen: list[str] = []
 
@@ -53,9 +54,7 @@ def fetch(name: str, split: Split) -> Dataset:
         chosen = json.loads((found.folder / listing).read_text())
     else:
         with suppress(OSError):  # a read-only cache still serves while the Hub is reachable
-            partial = found.folder / f"{listing}.partial"
-            partial.write_text(json.dumps(chosen))
-            partial.replace(found.folder / listing)
+            write_atomically(found.folder / listing, json.dumps(chosen).encode())
     return Dataset(repo, found.commit, found.folder, under, tuple(_inside(repo, path) for path in chosen), split)
 
 
@@ -63,7 +62,7 @@ def parse(name: str) -> tuple[str, str, str]:
     """Return ``(repository, revision, folder or "")`` of a name as in FORM. Raises UserError for other names."""
     found = NAME.fullmatch(name.removeprefix(PREFIX))
     if found is None or ".." in name:
-        raise UserError(f"{name} is no name of a dataset: expected {FORM}")
+        raise UserError(f"{name} is not a valid name of a dataset: expected {FORM}")
     repo, revision, under = found.groups()
     return repo, revision or "main", f"{under}/" if under else ""
 
@@ -78,7 +77,7 @@ def select(repo: str, files: repository.Files, split: Split, under: str = "") ->
     else:
         pictures = [p for p in paths if p.lower().endswith(PICTURES) and f"{p.rpartition('.')[0]}.txt" not in files]
         data = [p for p in pictures if described or class_of(p, under)]  # without lines of writing beside their text
-    data = _ofsplit_of(repo, data, split, under)
+    data = _of_split(repo, data, split, under)
     _require_one_configuration(repo, data)
     if not data[0].endswith(".parquet"):
         data += [p for p in described if split_of(p, under) in ("", split)]
@@ -94,18 +93,21 @@ def _inside(repo: str, path: str) -> str:
     return path
 
 
-def _ofsplit_of(repo: str, paths: list[str], split: Split, under: str) -> list[str]:
-    said = {path: split_of(path, under) for path in paths}
+def _of_split(repo: str, paths: list[str], split: Split, under: str) -> list[str]:
+    """Return the paths of a split. Raises UserError if there are none."""
+    splits = {path: split_of(path, under) for path in paths}
     if not paths:
         raise UserError(
             f"{repo} has no pictures in {under or 'it'}: expected one folder per class, such as A/001.png, pictures "
             f"with a metadata.csv, or .parquet files; scripts that load data are never run"
         )
-    unsaid = [path for path in paths if not said[path]]
-    whole = split == "train" or len(unsaid) == len(paths)  # without any split all files are the test set as well
-    if found := [path for path in paths if said[path] == split] or (unsaid if whole else []):
+    without = [path for path in paths if not splits[path]]
+    whole = split == "train" or len(without) == len(paths)  # without any split all files are the test set as well
+    if found := [path for path in paths if splits[path] == split] or (without if whole else []):
         return found
-    raise UserError(f"{repo} has no {split} split: its files say {', '.join(sorted(set(filter(None, said.values()))))}")
+    raise UserError(
+        f"{repo} has no {split} split: its files say {', '.join(sorted(set(filter(None, splits.values()))))}"
+    )
 
 
 def split_of(path: str, under: str) -> str:

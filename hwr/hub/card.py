@@ -18,35 +18,6 @@ TEMPLATE = Path(__file__).with_name("card.md")
 FOLDER, NAME = "path/to/this/folder", "hwr"  # placeholders in examples and metadata, until the repository has a name
 LISTED = 200  # classes that are listed at most
 
-ATTRIBUTION = {
-    "mnist": "MNIST (LeCun, Cortes and Burges), CC BY-SA 3.0",
-    "emnist": "EMNIST (Cohen, Afshar, Tapson and van Schaik 2017), from NIST Special Database 19, public domain",
-    "sample": "a sample of EMNIST (Cohen et al. 2017), from NIST Special Database 19, public domain",
-    "unipen": "UNIPEN train_r01_v07 (Guyon et al. 1994), Zenodo record 1195803, CC BY 4.0; the README of its "
-    "original CD speaks of research use",
-    "pendigits": "Pen-Based Recognition of Handwritten Digits (Alpaydin and Alimoglu 1996), UCI, CC BY 4.0",
-    "usps": "USPS (Hull 1994)",
-    "qmnist": "QMNIST (Yadav and Bottou 2019), BSD",
-    "kmnist": "KMNIST (Clanuwat et al. 2018), CC BY-SA 4.0",
-    "svhn": "SVHN (Netzer et al. 2011), non-commercial use",
-    "cifar10": "CIFAR-10 (Krizhevsky 2009)",
-}
-LICENSE = "apache-2.0"  # of weights that come from nothing but data whose licence is known and forbids no use:
-FREE = frozenset({"mnist", "emnist", "sample", "unipen", "pendigits", "qmnist", "kmnist"})
-NIST = "employees of the U. S. Census Bureau and high-school students, early 1990s"
-HANDS: dict[str | None, str] = {
-    **dict.fromkeys(("mnist", "emnist", "sample", "qmnist"), NIST),
-    "unipen": "volunteers of several, mostly Western institutions and countries, early 1990s",
-    "pendigits": "44 writers, on a tablet",
-    "usps": "digits on envelopes of the U. S. mail",
-    "kmnist": "characters from old Japanese books",
-    "svhn": "no hands: house numbers in photos of streets",
-    "cifar10": "no hands: photos of animals and vehicles",
-    None: "not known to this card",
-}
-HUB_SET = re.compile(r"(?:hf://datasets/)?([\w.-]+/[\w.-]+)(?:@([\w.-]+))?(?:/.*)?", re.ASCII)
-HUB = {"mnist": "ylecun/mnist", "svhn": "ufldl-stanford/svhn", "cifar10": "uoft-cs/cifar10", "usps": "flwrlabs/usps"}
-BUNDLED = ("mnist", "emnist", "unipen")  # what hwr/weights was trained on, for those who start from it
 DRAWN = "scribbles drawn at random and symbols of the Hershey fonts (A. V. Hershey, U. S. National Bureau of Standards)"
 SETTINGS = (
     *("data", "test", "init", "finetune", "teacher", "epochs", "batch_size", "optimizer", "lr"),
@@ -77,7 +48,7 @@ def write(
     model.standalone.onnx beside the card. ``plots``: names of pictures beside it. ``reader``: the settings of
     the line reader beside the model and, as "measured", what it reads of held-out lines.
     """
-    chosen = license or str(notes.get("license", "")) or _default_license(notes)
+    chosen = license or str(notes.get("license", "")) or origins.default_license(notes)
     card = ModelCard.from_template(
         _metadata(config, notes, measured, chosen),
         template_str=TEMPLATE.read_text(encoding="utf-8"),
@@ -117,8 +88,8 @@ def inline(text: object) -> str:
 
 def attribution(source: str) -> str:
     """Return licence and origin of a known source, or just the name of any other."""
-    known = _known(source)
-    return f"{inline(source)}: {ATTRIBUTION[known]}" if known else inline(source)
+    known = origins.known_set(source)
+    return f"{inline(source)}: {origins.ATTRIBUTION[known]}" if known else inline(source)
 
 
 # --- metadata ---
@@ -131,7 +102,7 @@ def _metadata(config: ModelConfig, notes: dict[str, Any], measured: dict[str, An
         library_name="timm",
         pipeline_tag="image-classification",
         tags=["timm", "hwr", *(("handwriting", "handwriting-recognition", "ocr") if config.ink else ())],
-        datasets=list(dict.fromkeys(filter(None, map(_on_hub, _sources(notes))))) or None,
+        datasets=list(dict.fromkeys(filter(None, map(origins.on_hub, origins.sources(notes))))) or None,
         metrics=["accuracy"] if results else None,
         model_name=NAME,
         eval_results=results or None,
@@ -155,33 +126,19 @@ def _results(measured: dict[str, Any]) -> Iterator[EvalResult]:
 
 def _result(name: str, metric: str, value: float, described: str) -> EvalResult:
     """Return one figure. ``name`` up to a comma is the data set, as in "MNIST test, digits"."""
-    hub = HUB_SET.fullmatch(name)
+    hub = origins.HUB_SET.fullmatch(name)
     slug = re.sub(r"\W+", "_", name.split(",")[0].lower()).strip("_") or "unnamed"
     known = re.sub(r"_(train|test)$", "", slug)
     return EvalResult(
         task_type="image-classification",
-        dataset_type=hub[1] if hub else HUB.get(known, slug),
-        dataset_name=hub[1] if hub else known.upper() if known in HUB else slug.replace("_", " "),
+        dataset_type=hub[1] if hub else origins.HUB.get(known, slug),
+        dataset_name=hub[1] if hub else known.upper() if known in origins.HUB else slug.replace("_", " "),
         dataset_revision=hub[2] if hub else None,
-        dataset_split=None if known not in HUB else "train" if slug.endswith("_train") else "test",
+        dataset_split=None if known not in origins.HUB else "train" if slug.endswith("_train") else "test",
         metric_type=metric,
         metric_value=round(value, 6),
         metric_name=re.sub(r"[<>\s]+", " ", described),
     )
-
-
-def _on_hub(source: str) -> str | None:
-    hub = HUB_SET.fullmatch(source)
-    return hub[1] if hub else HUB.get(source)
-
-
-def _default_license(notes: dict[str, Any]) -> str:
-    """Return LICENSE unless weights or data have an unknown or restrictive licence."""
-    training = notes.get("training", {})
-    starts, teachers = ({*origins.listed(training.get(key))} for key in ("init", "teacher"))
-    ours = starts <= {"scratch", "bundled"} and teachers <= {"bundled"}
-    sources = [_known(source) for source in _sources(notes)]
-    return LICENSE if ours and sources and FREE.issuperset(sources) else ""
 
 
 # --- what the template says ---
@@ -207,7 +164,7 @@ def _about_model(config: ModelConfig) -> dict[str, Any]:
 
 def _about_reader(reader: Mapping[str, Any]) -> dict[str, Any]:
     sources = origins.listed(reader.get("training", {}).get("data"))
-    known = dict.fromkeys(ATTRIBUTION[key] for key in map(_known, sources) if key)
+    known = dict.fromkeys(origins.ATTRIBUTION[key] for key in map(origins.known_set, sources) if key)
     named = ", ".join(map(inline, sources))
     return {
         "characters": len(reader["characters"]),
@@ -253,8 +210,8 @@ def _shares(found: dict[str, Any], key: str) -> str:
 
 def _about_training(notes: dict[str, Any]) -> dict[str, Any]:
     training = notes.get("training", {})
-    sources = _sources(notes)
-    hands = [f"{inline(source)}: {HANDS[_known(source)]}" for source in sources]
+    sources = origins.sources(notes)
+    hands = [f"{inline(source)}: {origins.HANDS[origins.known_set(source)]}" for source in sources]
     return {
         "flags": _flags(training),
         "before": _flags(notes.get("started_from", {})),
@@ -271,18 +228,3 @@ def _flags(training: dict[str, Any]) -> str:
     values = {name: training[name] for name in SETTINGS if training.get(name) not in (None, "", [], ())}
     words = {name: value if isinstance(value, (list, tuple)) else [value] for name, value in values.items()}
     return " ".join(f"--{name.replace('_', '-')} {' '.join(map(inline, value))}" for name, value in words.items())
-
-
-def _sources(notes: dict[str, Any]) -> list[str]:
-    """Return all data behind the weights: of this training, its start and its teachers."""
-    training, before = notes.get("training", {}), notes.get("started_from", {})
-    named = origins.in_common([training, before])
-    shipped = BUNDLED if "bundled" in (*named["init"], *named["teacher"]) else ()
-    return [*named["data"], *(key for key in shipped if key not in map(_known, named["data"]))]
-
-
-def _known(source: str) -> str | None:
-    """Return the key of ATTRIBUTION for a source's name: emnist-byclass and emnist_part.npz are EMNIST's."""
-    name = source.lower().removesuffix(".npz")
-    family = re.split("[-_]", name)[0]
-    return next((key for key in (name, family) if key in ATTRIBUTION and (key != "sample" or key == name)), None)

@@ -21,16 +21,24 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each retry
 PATIENCE = 60.0  # seconds until the last retry
-PASSING = {408, 425, 429, 500, 502, 503, 504}
+TEMPORARY = {  # HTTP statuses that a later attempt may not get
+    408,
+    425,
+    429,
+    500,
+    502,
+    503,
+    504,
+}
 TOKEN = re.compile(r"hf_\w+")
 TransportError: type[Exception] = HfHubHTTPError.__mro__[1]  # HTTPError of httpx, or of httpx2 since 2.0
 XetError: type[Exception] = getattr(errors, "XetDownloadError", RuntimeError)
 ERRORS = (TransportError, OSError, errors.EntryNotFoundError, ValueError, RuntimeError, XetError)
-WRAPPERS = (errors.LocalEntryNotFoundError, ValueError, RuntimeError)  # which the client puts around the reason
+WRAPPERS = (errors.LocalEntryNotFoundError, ValueError, RuntimeError)  # the client wraps the cause in these
 
 
 class UnavailableError(UserError):
-    """The Hub did not answer, or not in time; the request itself may be right."""
+    """The Hub did not answer in time; the request itself may be valid."""
 
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
@@ -47,7 +55,7 @@ def host() -> str:
 def require_name(repo: str) -> str:
     """Return ``repo`` if it has the form owner/name. Raises UserError otherwise."""
     if not NAME.fullmatch(repo) or ".." in repo or "--" in repo:
-        raise UserError(f"{repo!r} is no name of a repository: expected owner/name")
+        raise UserError(f"{repo!r} is not a valid name of a repository: expected owner/name")
     return repo
 
 
@@ -58,7 +66,7 @@ def require_token() -> None:
 
 
 def attempt(ask: Callable[[], T], repo: str, patience: float = PATIENCE) -> T:
-    """Call ``ask()``, and again after pauses while the Hub fails for a temporary reason.
+    """Call ``ask()``; retry it after pauses while the Hub fails for a temporary reason.
 
     Raises UnavailableError if it keeps failing, ConflictError for a commit on an outdated parent, UserError otherwise.
     """
@@ -117,14 +125,14 @@ def _sentence(error: Exception, repo: str) -> tuple[type[UserError], str]:
     if isinstance(error, errors.RevisionNotFoundError):
         return UserError, f"it has no such revision: name a branch, a tag or a commit ({said})"
     if isinstance(error, errors.HFValidationError):
-        return UserError, f"this is no name of a repository: expected owner/name ({error})"
+        return UserError, f"this is not a valid name of a repository: expected owner/name ({error})"
     if status == 401:
         return UserError, f"{host()} does not accept the token: {login}"
     if status == 403:
         return UserError, f"the token may not do this ({said}): take one with read or write access to it, and {login}"
     if status in (409, 412):
         return ConflictError, f"somebody else changed it in the meantime: try again ({said})"
-    if status in PASSING:
+    if status in TEMPORARY:
         return UnavailableError, f"{host()} cannot answer now (status {status})"
     if status:
         return UserError, f"{host()} refuses this (status {status}): {said}"
@@ -136,7 +144,7 @@ def _sentence(error: Exception, repo: str) -> tuple[type[UserError], str]:
 
 
 def _of_this_machine(error: Exception) -> tuple[type[UserError], str]:
-    """Explain an error without an answer of the Hub: no connection, a broken one, or a full disk."""
+    """Explain an error that no server sent: no connection, a broken one, or a full disk."""
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT):
         return UserError, f"no space left in {constants.HF_HOME}: make room, or set HF_HOME to a folder elsewhere"

@@ -14,6 +14,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from hwr.config import UserError
+from hwr.files import write_atomically
 from hwr.hub import network
 
 Kind = Literal["model", "dataset", "space"]
@@ -27,7 +28,7 @@ ANSWER = 30.0  # seconds for any later answer
 
 
 class Snapshot(NamedTuple):
-    """Files of one commit in the Hub's cache; ``stale`` says why the Hub was not asked, where it was not."""
+    """Files of one commit in the local cache; ``stale`` says why the Hub was not asked, or is empty."""
 
     folder: Path
     commit: str
@@ -53,8 +54,8 @@ def snapshot(
     except network.UnavailableError as error:
         kept = _cached(repo, needed, kind, revision)
         if kept is None:
-            raise network.UnavailableError(f"{error}; no copy of it is kept here: try again later") from None
-        print(f"{error}: the copy of commit {kept.commit[:7]} kept here is used", file=sys.stderr)
+            raise network.UnavailableError(f"{error}; there is no cached copy of it: try again later") from None
+        print(f"{error}: the cached copy of commit {kept.commit[:7]} is used", file=sys.stderr)
         return kept._replace(stale=str(error))
 
 
@@ -71,7 +72,7 @@ def _fetch(repo: str, choose: Choose, needed: Sequence[str], kind: Kind, revisio
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         paths = list(pool.map(lambda name: _download(repo, kind, commit, files[name]), choose(repo, files)))
     if not paths:
-        raise UserError(f"{repo} has no files that can be used here")
+        raise UserError(f"{repo} has no files that can be used")
     folder = next(parent for parent in paths[0].parents if parent.name == commit)
     if not COMMIT.fullmatch(revision):
         _remember(folder.parents[1] / "refs" / revision, commit)
@@ -79,15 +80,13 @@ def _fetch(repo: str, choose: Choose, needed: Sequence[str], kind: Kind, revisio
 
 
 def _remember(ref: Path, commit: str) -> None:
-    """Note the commit of a branch or tag in the cache, once all of its files are there."""
+    """Record the commit of a branch or tag in the cache, after all of its files were fetched."""
     ref.parent.mkdir(parents=True, exist_ok=True)
-    partial = ref.with_name(ref.name + ".partial")
-    partial.write_text(commit)
-    partial.replace(ref)
+    write_atomically(ref, commit.encode())
 
 
 def _download(repo: str, kind: Kind, commit: str, wanted: Any) -> Path:
-    """Download one file of a commit, twice if its digest is wrong: the client itself compares only sizes."""
+    """Download one file of a commit, again if its digest is wrong: the client itself compares only sizes."""
 
     def fetch(again: bool) -> Path:
         name = wanted.rfilename
@@ -100,7 +99,7 @@ def _download(repo: str, kind: Kind, commit: str, wanted: Any) -> Path:
             return path
     path.unlink()  # or the cache would serve it while the Hub is unreachable
     raise UserError(
-        f"{repo}: {wanted.rfilename} arrived damaged twice: something between here and {network.host()} changes it"
+        f"{repo}: {wanted.rfilename} arrived damaged twice: something on the way from {network.host()} changes it"
     )
 
 

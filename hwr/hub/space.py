@@ -18,24 +18,20 @@ from hwr.hub import network, repository
 
 ROOT = Path(__file__).parents[2]
 APP, CARD, REQUIREMENTS = "app.py", "README.md", "requirements.txt"
-WEIGHTS = (
-    "config.json",
-    "model.safetensors",
-    "model.onnx",
-    "README.md",
-    "metrics.json",
-)  # the bundled model, for when the Hub is unreachable
+WEIGHTS = (  # the bundled model, which answers if the Hub is unreachable
+    *("config.json", "model.safetensors", "model.onnx", "README.md", "metrics.json"),
+)
 ALONGSIDE = ("LICENSE", "hwr/py.typed", *(f"hwr/weights/{name}" for name in WEIGHTS))
 READER = tuple(f"hwr/weights/reader/{name}" for name in WEIGHTS[:3])  # where the bundled model has one
 EXAMPLES = (".png", ".jpg", ".json")  # to draw and to read
 VARIABLE = "HWR_MODEL"
 LIMIT = 1800.0  # seconds for a deployment over a slow line
 
-PACKAGES = ("hwr", "page")  # of the project
-SUFFIXES = (".py", ".css", ".html", ".js", ".md", ".png")  # of their modules, and of what those read beside them
-TRAINING = ("hwr/data", "hwr/evaluation", "hwr/export", "hwr/training")  # rooms that the page does not enter
+PACKAGES = ("hwr", "page")
+SUFFIXES = (".py", ".css", ".html", ".js", ".md", ".png")  # of modules and of the files that they read
+TRAINING = ("hwr/data", "hwr/evaluation", "hwr/export", "hwr/training")  # packages that the page does not import
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # colours that the Hub accepts
-MOST = 60  # characters of a short_description
+MAX_DESCRIPTION = 60  # characters of a short_description
 PYTHON = re.compile(r"3\.(1[1-9]|[2-9]\d)(\.\d+)?", re.ASCII)
 REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 SECRET = re.compile(rb"hf_[A-Za-z0-9]{20,}")  # the form of a token of the Hub
@@ -84,7 +80,7 @@ def deploy_static(repo: str, page: dict[str, bytes], private: bool = False, root
 
 
 def static_card(root: Path) -> bytes:
-    """The README.md of a static Space: the project's front matter, without what is for Gradio, and a few words."""
+    """Return the README.md of a static Space: the project's front matter without Gradio's keys, and a short text."""
     page = SpaceCard(_read(root, CARD).decode())
     for key in ("sdk_version", "python_version", "models"):
         page.data[key] = None
@@ -94,7 +90,7 @@ def static_card(root: Path) -> bytes:
 
 
 def restart(repo: str) -> None:
-    """Rebuild and restart a Space, so that it fetches its model anew. Raises UserError, also if there is none."""
+    """Rebuild and restart a Space, so that it fetches its model anew. Raises UserError if it does not exist."""
     network.require_name(repo)
     network.require_token()
     network.attempt(lambda: HfApi().restart_space(repo, factory_reboot=True), repo)
@@ -113,7 +109,7 @@ def contents(root: Path, model: str = "") -> dict[str, bytes]:
     content[CARD] = card(root, model)
     for name, data in content.items():
         if SECRET.search(data):
-            raise UserError(f"{root / name} contains what looks like a token of the Hub: take it out, and revoke it")
+            raise UserError(f"{root / name} seems to contain a token of the Hub: remove it, and revoke the token")
     return content
 
 
@@ -165,7 +161,7 @@ def _rules(gradio: Requirement) -> dict[str, tuple[str, Callable[[str], Any]]]:
         "python_version": ("3.11 or newer, in quotes", PYTHON.fullmatch),
         "app_file": (APP, APP.__eq__),
         "license": ("the short name of a licence, such as apache-2.0", str.strip),
-        "short_description": (f"at most {MOST} characters", lambda text: 0 < len(text) <= MOST),
+        "short_description": (f"at most {MAX_DESCRIPTION} characters", lambda text: 0 < len(text) <= MAX_DESCRIPTION),
     }
 
 
@@ -179,7 +175,7 @@ def _allows(requirement: Requirement, version: str) -> bool:
 def _link(model: str) -> str:
     name, _, revision = model.partition("@")
     if not model:
-        return "The model lies here too: [its card](hwr/weights/README.md)."
+        return "The model is in this repository: [its card](hwr/weights/README.md)."
     return f"The model is [{model}]({constants.ENDPOINT}/{name}{f'/tree/{revision}' * bool(revision)})."
 
 

@@ -33,14 +33,14 @@ To train on the characters: `python train.py --data hf://datasets/{repo}`
 
 
 class Uploads(CommitScheduler):
-    """Commits new files of a folder every few minutes. A failed commit is repeated the next time.
+    """Commit new files of a folder every few minutes; a failed commit is repeated the next time.
 
     Files from before are sent as well, unless the repository already has them.
     """
 
     @classmethod
     def opened(cls, repo: str, folder: Path) -> Uploads:
-        """Create the repository, private and with a card, if it is not there, and begin.
+        """Create the repository, private and with a card, if it does not exist, and start committing.
 
         Raises UserError if the token is refused, and UnavailableError if the Hub cannot be reached.
         """

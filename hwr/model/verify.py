@@ -76,7 +76,7 @@ def _labels(found: Any, count: Any) -> tuple[str, ...]:
     if not isinstance(found, list) or not 1 <= len(found) <= MAX_LABELS:
         raise ValueError(f"labels must be a list of distinct names, 1 to {MAX_LABELS}")
     if odd := [label for label in found if not is_label(label)]:
-        raise ValueError(f"the label {_shown(odd[0])} is no name of 1 to {LONGEST_LABEL} printable characters")
+        raise ValueError(f"the label {_shown(odd[0])} is not a name of 1 to {LONGEST_LABEL} printable characters")
     if len(set(found)) != len(found):
         raise ValueError("labels must be distinct names")
     if count != len(found):

@@ -1,1 +1,1 @@
-"""A configuration and data to weights."""
+"""Training: from a configuration and data to weights."""

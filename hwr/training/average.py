@@ -1,4 +1,4 @@
-"""Averages of the weights of several runs, or of the start and end of one: often better than each, at no cost."""
+"""Average the weights of several runs, or of the start and the end of one, which often generalises better."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from hwr.data.inkset import InkSet
 from hwr.evaluation.inference import Labelled, predict
 from hwr.training.datasets import Sets
 
-ENOUGH = 1000  # samples of known writers; with fewer, the temperature is fitted on all samples
+MIN_SAMPLES = 1000  # samples of known writers; with fewer, the temperature is fitted on all samples
 
 
 def calibrate(
@@ -23,16 +23,16 @@ def calibrate(
 ) -> tuple[ModelConfig, dict[str, Any]]:
     """Return the config with temperature and rejection threshold, and the figures on validation data.
 
-    The temperature is fitted on held-out writers if there are enough samples of them: to writers whose hand it has
-    learnt a network is surer than to strangers. Without validation data both values of the start are kept.
+    The temperature is fitted on held-out writers if there are enough samples of them, because the network is
+    over-confident on writers it trained on. Without validation data both values stay those of the start.
     """
     measured: dict[str, Any] = {"near_duplicates_removed": sets.removed}
     other = config.labels.index(OTHER) if OTHER in config.labels else None
     if sets.val is not None:
         logits, allowed = predict(model, Labelled.of(sets.val, config.labels, device), config)
         characters = [i for i, label in enumerate(config.labels) if label != OTHER]
-        strangers = torch.from_numpy(_of_strangers(sets.val))
-        temperature = metrics.fit_temperature(logits[strangers][:, characters], allowed[strangers][:, characters])
+        unseen = torch.from_numpy(_by_held_out_writers(sets.val))
+        temperature = metrics.fit_temperature(logits[unseen][:, characters], allowed[unseen][:, characters])
         temperature = round(temperature, 4)
         sure = metrics.confidence(logits / temperature, other)
         if symbols := list(config.symbols()):  # letters and digits are asked for without them
@@ -47,9 +47,9 @@ def calibrate(
     return config, measured
 
 
-def _of_strangers(ink: InkSet) -> NDArray[np.bool_]:
+def _by_held_out_writers(ink: InkSet) -> NDArray[np.bool_]:
     """Return which samples (N,) are of known, held-out writers; all samples if these are too few."""
-    return ink.of_writers if ink.of_writers.sum() >= ENOUGH else np.ones(len(ink), np.bool_)
+    return ink.of_writers if ink.of_writers.sum() >= MIN_SAMPLES else np.ones(len(ink), np.bool_)
 
 
 def test(model: torch.nn.Module, sets: Sets, config: ModelConfig, device: torch.device) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Soft labels for letters of unknown case: a teacher's opinion, shifted to the known frequency of capitals."""
+"""Soft labels for letters of unknown case: a teacher's probabilities, shifted to the known frequency of capitals."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Classifier = Callable[[torch.Tensor], torch.Tensor]  # pixels in [0, 1], (N, 1, 
 
 
 @torch.no_grad()
-def told(data: Labelled, teacher: Classifier, trust: float) -> Labelled:
+def with_soft_labels(data: Labelled, teacher: Classifier, trust: float) -> Labelled:
     """Replace the per-letter prior of samples of unknown case by per-sample soft labels.
 
-    The teacher's log odds of the two, ``trust`` times as far apart, are shifted alike for all samples of a letter so
-    that their mean is the letter's share (Saerens, Latinne and Decaestecker 2002). A teacher that learnt the case from
-    other writing is overconfident here: hence ``trust``.
+    The teacher's log odds of the two classes, times ``trust``, are shifted by one constant per letter, so that the mean
+    probability is the letter's share (Saerens, Latinne and Decaestecker 2002). ``trust`` is below 1 because a teacher
+    that learnt the case from other data is over-confident here.
     """
     labels, allowed, prior = data.labels.clone(), [data.allowed], [data.prior]
     count = len(data.allowed)
@@ -53,6 +53,6 @@ def shifted(log_odds: torch.Tensor, share: float) -> torch.Tensor:
 
 def _log_odds(data: Labelled, rows: torch.Tensor, teacher: Classifier, one: int, other: int) -> torch.Tensor:
     """Return the teacher's log odds of class ``one`` against ``other``, (N,), clipped to SHIFT / 2 nats."""
-    told = torch.cat([teacher(data.pixels(some))[:, [one, other]] for some in rows.split(BATCH)])
-    logs = told.clamp_min(1e-9).log()
+    found = torch.cat([teacher(data.pixels(some))[:, [one, other]] for some in rows.split(BATCH)])
+    logs = found.clamp_min(1e-9).log()
     return (logs[:, 0] - logs[:, 1]).clamp(-SHIFT / 2, SHIFT / 2)

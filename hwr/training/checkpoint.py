@@ -1,4 +1,4 @@
-"""The state of a run on disk: written to a temporary file and renamed, read as plain tensors and numbers only."""
+"""Write and read the state of a run: atomically, and as plain tensors and numbers only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "checkpoint.pt"
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write the checkpoint. A run killed here finds the one before; so does one whose disk is full.
+    """Write the checkpoint. If the process is killed or the disk is full, the one before remains.
 
     Raises UserError if it cannot be written.
     """
@@ -28,7 +28,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     except OSError as error:
         (folder / f"{FILE}.partial").unlink(missing_ok=True)
         raise UserError(
-            f"{folder / FILE} cannot be written: {error.strerror}. The checkpoint before it is whole: make room, "
+            f"{folder / FILE} cannot be written: {error.strerror}. The checkpoint before it is intact: make room, "
             f"then continue with --resume --out {folder}"
         ) from None
 
@@ -40,7 +40,7 @@ def require(folder: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """A checkpoint's state. Raises UserError where there is none or it is damaged."""
+    """Return the state in a checkpoint. Raises UserError if there is none or it is damaged."""
     require(folder)
     path = folder / FILE
     try:
@@ -50,7 +50,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def random_states() -> dict[str, Any]:
-    """Every generator that training draws from, of this process, as tensors and numbers."""
+    """Return the states of all random generators of this process, as tensors and numbers."""
     name, keys, *rest = np.random.get_state()
     version, internal, gauss = random.getstate()
     return {
@@ -62,7 +62,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Undo ``random_states``."""
+    """Set all random generators to states from `random_states`."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])

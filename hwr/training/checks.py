@@ -1,4 +1,4 @@
-"""Find mistakes of a command line before data is read, which may take minutes."""
+"""Check a configuration before any data is read, which may take minutes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hwr.model.resnet import build
 from hwr.training import checkpoint, optim, start
 from hwr.training.options import LBFGS, TrainConfig
 
-ANY_TWO = ("0", "1")  # classes for a network that is thrown away
+ANY_TWO = ("0", "1")  # classes of a network that is built for the check alone
 
 
 def before_reading(config: TrainConfig, begun: start.Start) -> None:
     """Raise UserError if training would fail whatever the data holds.
 
-    The sources have to exist; the network, the optimizer and its schedule have to be possible; the teachers and the
-    checkpoint to go on from have to be there.
+    The sources, the teachers and the checkpoint to resume from must exist; the network, the optimizer and its schedule
+    must be possible.
     """
     for name in (*config.data, *config.test):
         sources.require(name, config.data_dir)

@@ -1,4 +1,4 @@
-"""What forms, scanners and cheap pens do to a character, for batches of pixels in [0, 1], (N, 1, S, S), white on black.
+"""Degradations by forms, scanners and pens, for batches of pixels in [0, 1], (N, 1, S, S), white on black.
 
 Every function changes some of the pictures, each in its own way, with the given probability; 0 changes nothing.
 """
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 
-RULE_PLACE = 0.15  # of the side: rules and borders of a form remain at most so far from the picture's edge
+RULE_PLACE = 0.15  # of the side: largest distance of a form's rules and borders from the picture's edge
 RULE_WIDTH = (0.015, 0.06)  # of the side
 DOT_PERIOD = (0.06, 0.14)  # of the side, between two dots of print
 PRINT_GREY = (0.15, 0.5)  # of black
@@ -20,11 +20,11 @@ BITMAP = (8, 20)  # pixels a side of a coarse scan
 SCANS = 8  # sizes that a batch is scanned at
 BINARY = 0.35  # grey from which a pixel of a binarised scan is ink
 GAP = 0.16  # of the random field's spread: how wide the gaps of a broken stroke are
-CUT = (0.5, 0.75)  # of the side: what is left of a picture that is cut
+CUT = (0.5, 0.75)  # of the side that remains of a cut picture
 
 
 def draw_rules(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """Straight lines along one to three sides, over the full length: what is left of a form's rules and boxes."""
+    """Draw straight lines along one to three sides, over the full length, as remains of a form's rules and boxes."""
 
     def change(chosen: torch.Tensor) -> torch.Tensor:
         n, _, side, _ = chosen.shape
@@ -45,7 +45,7 @@ def draw_rules(pixels: torch.Tensor, probability: float) -> torch.Tensor:
 
 
 def print_dots(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """Grey dots of print under the ink, in rows and columns."""
+    """Print grey dots under the ink, in rows and columns."""
 
     def change(chosen: torch.Tensor) -> torch.Tensor:
         n, _, side, _ = chosen.shape
@@ -61,7 +61,7 @@ def print_dots(pixels: torch.Tensor, probability: float) -> torch.Tensor:
 
 
 def coarsen(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """A scan of 8 to 20 pixels a side, half the time binarised; a few sizes for each batch."""
+    """Scan at 8 to 20 pixels a side, half the time binarised; a few sizes for each batch."""
 
     def change(chosen: torch.Tensor) -> torch.Tensor:
         return torch.cat([_scan(part) for part in chosen.chunk(SCANS)])
@@ -79,7 +79,7 @@ def _scan(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def thicken(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """Strokes about three times as wide, until loops fill up: a felt pen on a small box."""
+    """Make strokes about three times as wide, until loops fill up, as a felt pen does in a small box."""
 
     def change(chosen: torch.Tensor) -> torch.Tensor:
         reach = max(1, chosen.shape[-1] // 20)
@@ -90,7 +90,7 @@ def thicken(pixels: torch.Tensor, probability: float) -> torch.Tensor:
 
 
 def break_strokes(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """Thin gaps in the ink, along the zeros of a smooth random field: a dry pen, a bad scan."""
+    """Leave thin gaps in the ink, along the zeros of a smooth random field, as a dry pen or a bad scan does."""
 
     def change(chosen: torch.Tensor) -> torch.Tensor:
         knots = torch.randn(len(chosen), 1, 7, 7, device=chosen.device)
@@ -101,7 +101,7 @@ def break_strokes(pixels: torch.Tensor, probability: float) -> torch.Tensor:
 
 
 def cut(pixels: torch.Tensor, probability: float) -> torch.Tensor:
-    """Nothing beyond a line along one side: a character that its picture cuts through."""
+    """Erase everything beyond a line along one side, as if the picture cut through the character."""
 
     def change(chosen: torch.Tensor) -> torch.Tensor:
         n, _, side, _ = chosen.shape
@@ -116,7 +116,7 @@ def cut(pixels: torch.Tensor, probability: float) -> torch.Tensor:
 
 
 def _some(pixels: torch.Tensor, probability: float, change: Change) -> torch.Tensor:
-    """Change the pictures that are drawn with this probability, and leave the others as they are."""
+    """Apply ``change`` to each picture with this probability, and leave the others unchanged."""
     if not probability:
         return pixels
     rows = torch.nonzero(torch.rand(len(pixels), device=pixels.device) < probability)[:, 0]

@@ -29,22 +29,22 @@ from hwr.training.options import TrainConfig
 from hwr.training.records import Records
 from hwr.training.start import HEAD, Start
 
-VIEWS = 400  # augmented pictures in all, about: one thread of an old processor computes their features in 5 s
+VIEWS = 400  # augmented pictures in all, about: few enough to compute their features in seconds on one thread
 MOST_VIEWS = 20  # of one picture
 PER_CLASS = 3  # pictures of every character of the sample that must be read as before
-NOTHING = 150  # pictures of no character that must be rejected as before
-STIFFNESS = 0.05  # half of it times the square of the change is added to the summed cross entropy
-YIELDING = 0.005  # the same for a class that the model lacks, and for OTHER, which new characters have to leave
-ANCHOR = 0.3  # weight of a picture whose target is the answer of the model before; one to be learnt has 1
+NON_CHARACTERS = 150  # pictures of no character that must be rejected as before
+L2_KNOWN = 0.05  # L2 penalty of the change: half of it times the square is added to the summed cross entropy
+L2_NEW = 0.005  # the same for a class that the model lacks, and for OTHER, which was the answer for new characters
+ANCHOR = 0.3  # weight of a picture whose target is the old model's answer; a picture to be learnt has 1
 REACH = 20.0  # sharpness of the kernel on cosines by which rejected pictures that resemble taught ones do not count
-NEW = 10.0  # weight of a picture of a class that the model lacks: nothing else speaks for that class
+NEW = 10.0  # weight of a picture of a new class, of which there are no other pictures
 STEPS = 100  # of L-BFGS at most
 BATCH = 64  # pictures a forward pass
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Features (N, D) with the probabilities (N, C) to learn for them, and weights (N,)."""
+    """Training examples: features (N, D), target probabilities (N, C) and weights (N,)."""
 
     features: torch.Tensor
     targets: torch.Tensor
@@ -68,10 +68,10 @@ def fit(
     targets = torch.cat([part.targets for part in parts])
     weights = torch.cat([part.weights for part in parts])
     new = [label for label in model_config.labels if label not in start.config.labels]
-    yielding = {*new, OTHER} if new else set()
-    stiffness = torch.tensor([YIELDING if label in yielding else STIFFNESS for label in model_config.labels])
+    changing = {*new, OTHER} if new else set()
+    penalties = torch.tensor([L2_NEW if label in changing else L2_KNOWN for label in model_config.labels])
     begin = F.linear(features, *layer) / temperature
-    change = solve(features, begin, targets, weights, stiffness.to(features.device))
+    change = solve(features, begin, targets, weights, penalties.to(features.device))
     weight, bias = layer[0] + temperature * change[:, :-1], layer[1] + temperature * change[:, -1]
     after = F.linear(taught.features, weight, bias) / temperature
     right = (after.argmax(1) == taught.targets.argmax(1)).float().mean().item()
@@ -81,9 +81,9 @@ def fit(
 
 
 def _initial(model: torch.nn.Module, old: tuple[str, ...], new: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight (C, D) and bias (C,) of the classifier to begin with.
+    """Return the initial weight (C, D) and bias (C,) of the classifier.
 
-    A class that the start lacks begins as OTHER, which is what the start takes new characters for, or as the mean.
+    A class that the start lacks begins as OTHER, which is the start's answer for unknown characters, or as the mean.
     """
     head = getattr(model, HEAD)
     weight, bias = head.weight.detach().clone(), head.bias.detach().clone()
@@ -96,7 +96,7 @@ def _initial(model: torch.nn.Module, old: tuple[str, ...], new: tuple[str, ...])
 
 
 def compared(model: torch.nn.Module, config: ModelConfig, start: Start, ink: InkSet) -> str:
-    """Say how many of the pictures are read, with the right answer and surely, and how many the start read."""
+    """Return a sentence that compares the number of pictures read, correctly and with confidence, with the start's."""
     before = build(start.config)
     before.load_state_dict(start.weights or {})
     old, now = count_read(before.to(next(model.parameters()).device), start.config, ink), count_read(model, config, ink)
@@ -104,7 +104,7 @@ def compared(model: torch.nn.Module, config: ModelConfig, start: Start, ink: Ink
 
 
 def count_read(model: torch.nn.Module, config: ModelConfig, ink: InkSet) -> int:
-    """How many pictures get the right answer from a model that is sure of it."""
+    """Return the number of pictures for which the model's answer is right and confident."""
     known = tuple(dict.fromkeys((*config.labels, *ink.classes())))  # a class that the model lacks is never read
     data = Labelled.of(ink, known, next(model.parameters()).device)
     found, allowed = predict(model, data, config)
@@ -117,7 +117,7 @@ def count_read(model: torch.nn.Module, config: ModelConfig, ink: InkSet) -> int:
 
 @torch.inference_mode()
 def features(model: torch.nn.Module, pixels: torch.Tensor, config: ModelConfig) -> torch.Tensor:
-    """What the classifier sees of pixels in [0, 1], (N, 1, S, S): float32 (N, D)."""
+    """Return the features of pixels in [0, 1], (N, 1, S, S), that the classifier takes: float32 (N, D)."""
     network: Any = model.eval()  # methods of timm's modules
     found = []
     for part in normalise(pixels, config.mean, config.std).split(BATCH):
@@ -129,7 +129,7 @@ def features(model: torch.nn.Module, pixels: torch.Tensor, config: ModelConfig) 
 def _taught(
     model: torch.nn.Module, train: InkSet, config: TrainConfig, model_config: ModelConfig, known: tuple[str, ...]
 ) -> Examples:
-    """Every picture as it is and in augmented views, which share its weight."""
+    """Return every picture unchanged and in augmented views, which share its weight."""
     device = next(model.parameters()).device
     data = Labelled.of(train, model_config.labels, device)
     views = max(1, min(MOST_VIEWS, VIEWS // len(train)))
@@ -149,13 +149,13 @@ def _kept(
     start: Start,
     layer: tuple[torch.Tensor, torch.Tensor],
 ) -> list[Examples]:
-    """Characters of the sample and pictures of no character, with the answers of the start as their targets."""
+    """Return examples that keep the start's answers: characters of the sample, and pictures without a character."""
     sample = _sample(model_config, start.config.labels, config.seed)
     if sample is None:
         return []
     parts = [sample.images]
     if OTHER in start.config.labels:
-        parts.append(fit_source(outliers.source(NOTHING, config.seed, sample.images), model_config).images)
+        parts.append(fit_source(outliers.source(NON_CHARACTERS, config.seed, sample.images), model_config).images)
     device = taught.features.device
     old = torch.tensor([label in start.config.labels for label in model_config.labels], device=device)
     found = []
@@ -165,7 +165,7 @@ def _kept(
         logits = F.linear(seen, *layer) / start.config.temperature
         targets = logits.masked_fill(~old, -torch.inf).softmax(1)
         weights = torch.full((len(seen),), ANCHOR, device=device)
-        if i:  # of no character: a taught smiley must not be held against the smileys among them
+        if i:  # without a character: a taught smiley must not be contradicted by the smileys among them
             cosines = (F.normalize(seen, dim=1) @ F.normalize(taught.features, dim=1).T).amax(1)
             weights *= 1 - torch.exp(REACH * (cosines - 1))
         found.append(Examples(seen, targets, weights))
@@ -173,7 +173,7 @@ def _kept(
 
 
 def _sample(model: ModelConfig, labels: tuple[str, ...], seed: int) -> InkSet | None:
-    """PER_CLASS pictures of each character of the project's sample that is among ``labels``; None if none is."""
+    """Return PER_CLASS pictures of each character of the bundled sample that is among ``labels``; None if none is."""
     source = read("sample", "train", Path())
     wanted = [i for i, target in enumerate(source.targets) if len(target) == 1 and target[0] in labels]
     if not wanted:
@@ -191,11 +191,11 @@ def solve(
     start: torch.Tensor,
     targets: torch.Tensor,
     weights: torch.Tensor,
-    stiffness: torch.Tensor,
+    penalties: torch.Tensor,
 ) -> torch.Tensor:
-    """The change (C, D + 1) of a linear layer and its bias for which the weighted cross entropy is least.
+    """Return the change (C, D + 1) of a linear layer and its bias that minimises the weighted cross entropy.
 
-    ``start`` (N, C) are the logits before, ``targets`` (N, C) probabilities, ``stiffness`` (C,) the L2 penalties.
+    ``start`` (N, C) are the logits before the change, ``targets`` (N, C) probabilities, ``penalties`` (C,) of L2.
     """
     scale = features.square().sum(1).mean().sqrt().clamp_min(1e-6)
     inputs = torch.cat([features / scale, torch.ones(len(features), 1, device=features.device)], 1)
@@ -205,7 +205,7 @@ def solve(
     def closure() -> float:
         optimizer.zero_grad()
         losses = F.cross_entropy(start + inputs @ found.T, targets, reduction="none")
-        loss = (weights * losses).sum() + (stiffness[:, None] * found.square()).sum() / 2
+        loss = (weights * losses).sum() + (penalties[:, None] * found.square()).sum() / 2
         loss.backward()
         return float(loss.detach())
 

@@ -87,5 +87,5 @@ def _memory_errors(config: TrainConfig) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise UserError(
             f"the device ran out of memory with batches of {config.batch_size}: try --accumulate "
-            f"{config.accumulate * 2}, or a smaller --batch-size; the last checkpoint is whole"
+            f"{config.accumulate * 2}, or a smaller --batch-size; the last checkpoint is intact"
         ) from None

@@ -13,7 +13,7 @@ SMALL = "resnet18-half"  # not a timm name: ResNet-18 at half its width, ModelCo
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What is learnt from."""
+    """The training data."""
 
     task: Literal["characters", "lines"] = "characters"
     """What the network reads: single characters, or lines of writing (words, numbers, sentences)."""
@@ -21,76 +21,76 @@ class DataOptions:
     """Training sources, merged by class name: sample, mnist and others that torchvision downloads, a folder with one
     subfolder per class, a .csv, .parquet or .npz file. For lines: an .npz, or a folder of pictures with .txt files."""
     test: tuple[str, ...] = ()
-    """Test sources, looked at once at the end. Default: the test splits that the training sources bring."""
+    """Test sources, used once, at the end. Default: the test splits of the training sources."""
     skip_damaged: bool = False
-    """Go on without pictures that cannot be read, once they are listed."""
+    """Leave out pictures that cannot be read, and list them."""
     data_dir: Path = Path("~/.cache/hwr/data")
-    """Where downloads are kept."""
+    """Folder for downloads."""
     validation: float = 0.05
-    """Share of the data held out for validation, by writer where writers are known. 0: none, the last epoch is kept."""
+    """Share of the data held out for validation, by writer if writers are known. 0: none, the last epoch is kept."""
     dedupe: bool = True
     """Remove near-duplicates of the test sets from the training data."""
     pens: int = 2
-    """Pictures drawn of each pen trajectory, each with a pen of its own."""
+    """Renderings of each pen trajectory, each with a pen of its own."""
     ink: bool = True
     """Find the ink, crop and centre it. --no-ink for plain pictures, such as SVHN, CIFAR-10 and photos."""
     outliers: float = 0.0
-    """Pictures of no character to learn to reject, as a share of the training data."""
+    """Outliers (scribbles, symbols) to learn to reject, as a share of the training data."""
     case_prior: float = 0.0
     """Letters of unknown case: 0 leaves the case to the network, 1 teaches how often capitals are in EMNIST."""
     weights: tuple[float, ...] = ()
     """How often an epoch sees the pictures of each --data source. Default: once."""
     balance: float = 0.0
-    """0: classes as often as they come; 1: all equally often."""
+    """0: classes as frequent as in the data; 1: all equally frequent."""
 
 
 @dataclass(frozen=True)
 class StartOptions:
-    """What training starts from, and what learns."""
+    """The start of the training, and which layers are trained."""
 
     init: tuple[str, ...] = ("scratch",)
     """scratch, imagenet (timm's weights), bundled, a model directory, or owner/name[@revision] on the Hugging Face Hub.
-    Classes in common keep their weights. Of several models that came of one start, the mean is taken."""
+    Common classes keep their weights. Several models with the same start are averaged."""
     keep_labels: bool = False
     """Keep the classes of --init that the data lacks."""
     architecture: str = SMALL
-    """A timm ResNet, or resnet18-half: 2.8 M parameters. Unused where --init names a model."""
+    """A timm ResNet, or resnet18-half: 2.8 M parameters. Unused if --init names a model."""
     model_args: str = ""
     """More arguments of timm's create_model, as JSON: '{"channels": [48, 96, 192, 320]}'."""
     image_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Side of the network's input, in pixels. Default: that of the model that --init names, or 48."""
+    """Side of the network's input, in pixels. Default: that of the model given by --init, or 48."""
     finetune: Literal["full", "head", "last-stage", "gradual"] = "full"
-    """What learns: all, the classifier, the last stage with it, or one stage more every few epochs."""
+    """Which layers are trained: all, the classifier, the last stage with it, or one more stage every few epochs."""
     layer_decay: float = 1.0
     """Learning rate of a layer, as a share of the one above it."""
     average: bool = False
-    """Average the result with the weights it started from, in the proportion that is best on validation."""
+    """Average the result with its initial weights, in the proportion that is best on validation."""
     teacher: tuple[str, ...] = ()
-    """What --init takes of trained models: its answers are learnt beside the labels. Of several, their mean."""
+    """Trained models, named as for --init, whose answers are learnt beside the labels; of several, the mean."""
     distill: float = 0.5
     """Weight of the teacher's answers."""
     case_trust: float = 0.0
-    """With --case-prior: 0 gives all pictures of a letter the same share of capitals, 1 those with that mean which
-    the teacher sees in each."""
+    """With --case-prior: 0 gives all pictures of a letter the same share of capitals; 1 gives each the teacher's
+    probability, shifted so that the mean is that share."""
 
 
 @dataclass(frozen=True)
 class OptimisationOptions:
-    """How the weights change."""
+    """The optimiser and its schedule."""
 
     epochs: int = 10
     """Passes over the training data."""
     batch_size: int = 256
     """Images per update, on all processes together."""
     accumulate: int = 1
-    """Parts in which a batch is worked on, to save memory."""
+    """Parts into which a batch is split, to save memory."""
     optimizer: str = "adamw"
     """A timm optimizer: adamw, sgd, muon, lamb ...; or lbfgs, which with --finetune head fits the classifier of a
     trained model to a few pictures, in seconds."""
     lr: Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")] = None
     """Peak learning rate. Default: 0.003 from scratch, 0.001 from trained weights."""
     momentum: float = 0.9
-    """Of optimizers that have one."""
+    """Momentum, for optimizers that have one."""
     weight_decay: float = 0.05
     """Weight decay; norms and biases are left out."""
     scheduler: str = "cosine"
@@ -98,38 +98,38 @@ class OptimisationOptions:
     warmup: float = 0.05
     """Share of the updates in which the learning rate rises. Not with plateau."""
     decay_every: int = 5
-    """step: epochs between two drops. plateau: epochs without progress before one."""
+    """step: epochs between two drops. plateau: epochs without progress before a drop."""
     decay_rate: float = 0.1
-    """step, plateau: what the learning rate is multiplied by."""
+    """step, plateau: factor of each drop of the learning rate."""
     ema: float = 0.999
     """Decay of the averaged weights that are validated and kept; 0 turns averaging off."""
     grad_clip: float = 1.0
-    """Largest norm of the gradient; 0 for any."""
+    """Largest norm of the gradient; 0: no limit."""
     patience: int = 0
-    """Stop after so many epochs without progress on validation; 0 never stops early."""
+    """Stop after this number of epochs without progress on validation; 0: never."""
     keep: Literal["best", "last"] = "best"
-    """The epoch whose weights are kept: the best on validation, or the last, where it is too small to choose by."""
+    """The epoch whose weights are kept: the best on validation, or the last, if validation is too small to choose."""
     small_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Side of the pictures in the first epochs, in pixels, which saves time; 0 is --image-size. Default: two thirds of
+    """Side of the pictures in the first epochs, in pixels, to save time; 0: --image-size. Default: two thirds of
     --image-size from scratch, 0 from trained weights."""
     small_share: float = 0.6
     """Share of the epochs at --small-size."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of the forward pass. auto: bf16 where the hardware is fast at it."""
+    """Precision of the forward pass. auto: bf16 on hardware that is fast at it."""
     compile: bool = False
     """torch.compile the network."""
 
 
 @dataclass(frozen=True)
 class RegularisationOptions:
-    """What keeps it from learning by heart."""
+    """Regularisation against overfitting."""
 
     smoothing: float = 0.05
     """Label smoothing."""
     drop_rate: float = 0.1
     """Dropout before the classifier."""
     drop_path: float = 0.0
-    """Share of residual branches skipped, in the last block; less in those before it."""
+    """Probability of skipping the residual branch of the last block; lower for earlier blocks."""
     mixup: float = 0.0
     """Alpha of mixup: pictures blended in pairs."""
     cutmix: float = 0.0
@@ -138,7 +138,7 @@ class RegularisationOptions:
 
 @dataclass(frozen=True)
 class AugmentationOptions:
-    """What hands, pens and scanners do."""
+    """Strengths of the augmentations, which imitate hands, pens and scanners. Zero turns one off."""
 
     degrees: float = 15.0
     """Largest rotation."""
@@ -151,17 +151,17 @@ class AugmentationOptions:
     elastic: float = 0.03
     """Spread of the elastic displacement, as a share of the side."""
     stroke: float = 0.8
-    """How far strokes get thinner or thicker (1 is a pixel all around)."""
+    """Largest change of the stroke width (1 is a pixel all around)."""
     blur: float = 0.0
-    """How far pictures go out of focus (1 is the mean over 3 x 3 pixels)."""
+    """Largest blur (1 is the mean over 3 x 3 pixels)."""
     gain: float = 0.15
     """Largest change of contrast and gamma."""
     occlusion: float = 0.1
     """Probability that a small patch is erased."""
     remnant: float = 0.0
-    """Probability that the edge of another picture is left at a side."""
+    """Probability that the edge of another picture shows at one side."""
     rules: float = 0.0
-    """Probability that rules or borders of a form are left along one to three sides."""
+    """Probability that rules or borders of a form show along one to three sides."""
     dots: float = 0.0
     """Probability of grey dots of print under the ink."""
     coarse: float = 0.0
@@ -176,10 +176,10 @@ class AugmentationOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and with what it runs."""
+    """Output folder, hardware and seed."""
 
     out: Path = Path("runs/model")
-    """Model directory to write. It must be new, empty, or a run to --resume."""
+    """Model directory to write: new, empty, or a run to --resume."""
     resume: bool = False
     """Continue the run in --out from its last checkpoint."""
     device: str = "auto"
@@ -187,20 +187,26 @@ class RunOptions:
     seed: int = 0
     """Fixes the validation split, the initial weights, the order and the augmentation."""
     report: bool = True
-    """Measure the model from all sides at the end: OUT/evaluation/report.html. Needs scikit-learn."""
+    """Write a full evaluation at the end: OUT/evaluation/report.html. Needs scikit-learn."""
 
 
-@dataclass(frozen=True)
-class PushOptions:
-    """Where the model is published when it is done."""
+@dataclass(frozen=True, kw_only=True)
+class PublishOptions:
+    """How a model is published on the Hugging Face Hub."""
 
-    push: str = ""
-    """owner/name on the Hugging Face Hub. It is created if it is not there."""
     private: bool = False
-    """Create it for its owner alone."""
+    """Create a private repository."""
     branch: str = "main"
     """Branch to commit to."""
     create_pr: bool = False
     """Open a pull request instead."""
     restart_space: str = ""
     """owner/name of a Space to restart after the push, so that it serves the new model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushOptions(PublishOptions):
+    """Publication of the finished model."""
+
+    push: str = ""
+    """owner/name on the Hugging Face Hub, created if it does not exist."""

@@ -31,7 +31,11 @@ class Objective:
     def __init__(
         self, data: Labelled, config: TrainConfig, model_config: ModelConfig, teacher: Teacher | None = None
     ) -> None:
-        self.data = cases.told(data, teacher, config.case_trust) if teacher is not None and config.case_trust else data
+        self.data = (
+            cases.with_soft_labels(data, teacher, config.case_trust)
+            if teacher is not None and config.case_trust
+            else data
+        )
         self.config, self.model_config, self.teacher = config, model_config, teacher
 
     def __call__(

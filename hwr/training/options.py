@@ -1,4 +1,4 @@
-"""How a model is trained (TrainConfig): the flags of train.py together, checked."""
+"""The configuration of a training (TrainConfig): all flags of train.py, validated."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from hwr.training.flags import (
 PLAIN_MEAN, PLAIN_STD = 0.449, 0.226  # of plain pictures in grey: ImageNet's, averaged over its colours
 SMALLER = 2 / 3  # of the image size: the first epochs from scratch take less than half of the time
 LEAST_SMALLER = 24  # pixels: a smaller picture of a character is not worth an epoch
-LBFGS = "lbfgs"  # no timm optimizer: the classifier alone, as a convex problem
-FRESH = ("scratch", "imagenet")  # what --init takes besides models of ours
+LBFGS = "lbfgs"  # not one of timm's optimizers: it solves the classifier alone, as a convex problem
+FRESH = ("scratch", "imagenet")  # values of --init that are not models of this project
 
 
 @dataclass(frozen=True)
 class TrainConfig(
     PushOptions, RunOptions, AugmentationOptions, RegularisationOptions, OptimisationOptions, StartOptions, DataOptions
 ):
-    """How a model is trained. Every field is a flag of train.py; every base class is a group of its help."""
+    """The configuration of a training. Each field is a flag of train.py; each base class is a group of its help."""
 
     def __post_init__(self) -> None:
         """Raise UserError for values that cannot train anything."""
@@ -42,7 +42,7 @@ class TrainConfig(
             )
         if not self.init or (len(self.init) > 1 and {*self.init} & {*FRESH}):
             given = " ".join(self.init) or "names nothing"
-            raise UserError(f"--init {given}: expected one start, or several models of ours")
+            raise UserError(f"--init {given}: expected one start, or several models that train.py wrote")
         for name, value in vars(self).items():
             if not all(isfinite(x) for x in (value if isinstance(value, tuple) else (value,)) if isinstance(x, float)):
                 raise UserError(f"{flag(name)} {value}: expected a number that is finite")
@@ -69,23 +69,23 @@ class TrainConfig(
                 "model such as bundled"
             )
         if self.average and (not self.validation or self.is_fresh):
-            raise UserError("--average needs --init with a model of ours, and validation data to choose by")
+            raise UserError("--average needs --init with a model that train.py wrote, and validation data to choose by")
         if self.case_trust and not (self.teacher and self.case_prior):
-            raise UserError("--case-trust needs a --teacher to trust, and --case-prior, the weight of what it says")
+            raise UserError("--case-trust needs a --teacher, and a --case-prior above 0")
         if not self.validation and (self.patience or self.scheduler == "plateau"):
             raise UserError("--patience and --scheduler plateau watch the validation data: --validation 0 leaves none")
 
     def _require_line_flags(self) -> None:
-        """Refuse flags that have no meaning for lines: nothing that was asked for is left out in silence."""
+        """Raise UserError for flags that training on lines would ignore."""
         usual = {f.name: f.default for f in fields(TrainConfig)}
         if odd := [name for name in OF_CHARACTERS if getattr(self, name) != usual[name]]:
-            raise UserError(f"{', '.join(map(flag, odd))}: of no use to --task lines, leave it out")
+            raise UserError(f"{', '.join(map(flag, odd))}: --task lines does not use it, leave it out")
         if len(self.init) > 1 or self.init == ("imagenet",):
             raise UserError(f"--init {' '.join(self.init)}: --task lines starts from scratch or from one model")
 
     @property
     def peak_lr(self) -> float:
-        """``lr`` or its default."""
+        """Return ``lr`` or its default."""
         if self.lr is not None:
             return self.lr
         if self.task == "lines":
@@ -94,24 +94,24 @@ class TrainConfig(
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the start is no model of ours."""
+        """Return whether training starts from random weights or timm's, not from a model of this project."""
         return self.init[0] in FRESH
 
     @property
     def small_epochs(self) -> int:
-        """How many epochs come at ``small_size``."""
+        """Return the number of epochs at ``small_size``."""
         return round(self.small_share * self.epochs) if self.first_size else 0
 
     @property
     def first_size(self) -> int:
-        """Side of the pictures in the first epochs, in pixels; 0 is that of all epochs."""
+        """Return the side of the pictures in the first epochs, in pixels; 0 for the side of all epochs."""
         if self.small_size is not None:
             return self.small_size
         size = round((self.image_size or ModelConfig(()).image_size) * SMALLER)
         return size if self.init == ("scratch",) and size >= LEAST_SMALLER else 0
 
     def network(self) -> ModelConfig:
-        """The network that the flags describe, without labels. Raises UserError for ``model_args`` that are no JSON."""
+        """Return the network that the flags describe, without labels. Raises UserError for invalid ``model_args``."""
         try:
             more = json.loads(self.model_args or "{}")
             if not isinstance(more, dict):
@@ -131,7 +131,7 @@ class TrainConfig(
         return found if self.ink else replace(found, mean=PLAIN_MEAN, std=PLAIN_STD)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, to be published: files and folders by their names, without the machine's own paths."""
+        """Return the configuration for JSON and for publication: files and folders by name, without local paths."""
         values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(self).items()}
         names = {k: [_public(name) for name in values[k]] for k in ("data", "test", "init", "teacher")}
         return values | names
@@ -149,11 +149,11 @@ LEAST = {
     "cutmix": 0,
     "grad_clip": 0,
 }
-OF_CHARACTERS = (  # flags that change nothing where lines are learnt
+OF_CHARACTERS = (  # flags that training on lines does not use
     *("test", "dedupe", "pens", "ink", "outliers", "case_prior", "weights", "balance", "keep_labels"),
     *("architecture", "image_size", "finetune", "layer_decay", "average", "teacher", "distill", "case_trust"),
-    *("small_size", "small_share", "smoothing", "drop_path", "mixup", "cutmix", "degrees", "shear", "scale", "shift"),
-    *("elastic", "stroke", "blur", "gain", "occlusion", "remnant", "compile"),
+    *("small_size", "small_share", "smoothing", "drop_path", "mixup", "cutmix", "compile"),
+    *(field.name for field in fields(AugmentationOptions)),
 )
 SHARES = (
     *("outliers", "case_prior", "case_trust", "balance", "layer_decay", "distill", "momentum", "warmup"),
@@ -163,10 +163,10 @@ SHARES = (
 
 
 def _public(name: str) -> str:
-    """A file or folder here by its name alone; what is elsewhere as it was given."""
+    """Return the name alone of a local file or folder, and any other source unchanged."""
     return Path(name).name if Path(name).expanduser().exists() or Path(name).is_absolute() else name
 
 
 def flag(name: str) -> str:
-    """A field as it is written on the command line."""
+    """Return a field's name as a flag of the command line."""
     return f"--{name.replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""How often an epoch sees each sample, and in which order."""
+"""Draw the samples of an epoch: how often each, and in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training starts from: random weights, timm's, or models of ours whose classes may differ."""
+"""Load the start of a training: random weights, timm's, or models of this project, whose classes may differ."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from hwr.config import ModelConfig, UserError
-from hwr.hub import origins
-from hwr.hub import transfer as hub
+from hwr.hub import origins, transfer
 from hwr.ink.preprocess import normalise
 from hwr.model import store, verify
 from hwr.model.resnet import build, fused
@@ -25,19 +24,19 @@ MEASURED = {"temperature", "rejection_threshold", "sha256", "graph_sha256"}
 
 @dataclass(frozen=True)
 class Start:
-    """The network to be trained, still without classes, and the weights and classes it starts from."""
+    """The network to be trained, still without classes, and the weights and classes that it starts from."""
 
     config: ModelConfig
     weights: dict[str, torch.Tensor] | None = None  # None: random, or timm's
     training: dict[str, Any] = field(default_factory=dict)  # how those weights were made
 
     def labels(self, data: tuple[str, ...], keep: bool) -> tuple[str, ...]:
-        """The classes to learn: the data's, behind those of the start if they are kept."""
+        """Return the classes to train: those of the data, after those of the start if ``keep`` is true."""
         return tuple(dict.fromkeys((*self.config.labels, *data))) if keep else data
 
 
 def find(config: TrainConfig) -> Start:
-    """What ``--init`` names. Raises UserError if it is not there, or sees less than ``--small-size``."""
+    """Load the start that ``--init`` names. Raises UserError if it is missing or smaller than ``--small-size``."""
     start = Start(config.network()) if config.is_fresh else _of_ours(config)
     size = start.config.image_size
     if config.small_size and not LEAST["image_size"] <= config.small_size <= size:
@@ -46,7 +45,7 @@ def find(config: TrainConfig) -> Start:
 
 
 def _of_ours(config: TrainConfig) -> Start:
-    """One model, or the mean of several. Raises UserError where those are not of one network."""
+    """Load one model, or the mean of several. Raises UserError if several do not share one network."""
     folders = [folder_of(name) for name in config.init]
     models, (found, *others) = zip(*map(store.load, folders), strict=True)
     for name, other in zip(config.init[1:], others, strict=True):
@@ -62,12 +61,15 @@ def _of_ours(config: TrainConfig) -> Start:
 
 
 def folder_of(name: str) -> Path:
-    """A model directory by its name on the command line: bundled, a directory, or owner/name[@revision]."""
-    return hub.find(name).folder
+    """Return the model directory of a name: bundled, a directory, or owner/name[@revision] on the Hub."""
+    return transfer.find(name).folder
 
 
 def begin(start: Start, labels: tuple[str, ...], config: TrainConfig) -> tuple[torch.nn.Module, ModelConfig]:
-    """The network for these classes, with the start's weights; classes in common keep their rows of the classifier."""
+    """Return the network for these classes with the start's weights, and its config.
+
+    Classes in common keep their rows of the classifier.
+    """
     described = replace(start.config, labels=labels)
     args: dict[str, Any] = {"drop_rate": config.drop_rate, "drop_path_rate": config.drop_path}
     if config.init == ("imagenet",):
@@ -88,19 +90,21 @@ def require_pretrained(config: ModelConfig) -> None:
 
 
 def _pretrained(config: ModelConfig, args: dict[str, Any]) -> torch.nn.Module:
-    """timm's ImageNet weights; timm sums the filters of conv1 over the colours."""
+    """Build a network with timm's ImageNet weights; timm sums the filters of conv1 over the colours."""
     require_pretrained(config)
     try:
         return build(config, pretrained=True, **args)
     except OSError as error:  # huggingface_hub's and urllib's errors of the network are OSErrors or wrapped in them
         reason = str(error).splitlines()[0]
-        raise UserError(f"--init imagenet: the weights of {config.architecture} cannot be had: {reason}") from None
+        raise UserError(
+            f"--init imagenet: the weights of {config.architecture} could not be downloaded: {reason}"
+        ) from None
 
 
 def _with_rows(
     fresh: dict[str, torch.Tensor], start: dict[str, torch.Tensor], old: tuple[str, ...], new: tuple[str, ...]
 ) -> dict[str, torch.Tensor]:
-    """The start's weights; of the classifier only the rows of classes in common, the others as they are in fresh."""
+    """Return the start's weights, but only the classifier rows of common classes; other rows come from ``fresh``."""
     kept = [(i, old.index(label)) for i, label in enumerate(new) if label in old]
     state = dict(start)
     for name in (f"{HEAD}.weight", f"{HEAD}.bias"):
@@ -111,12 +115,12 @@ def _with_rows(
 
 
 def teacher(names: tuple[str, ...], labels: tuple[str, ...], device: torch.device) -> Teachers | None:
-    """The models that ``--teacher`` names; None if it names none."""
+    """Load the models that ``--teacher`` names; None if it names none."""
     return Teachers([Teacher(folder_of(name), labels, device) for name in names]) if names else None
 
 
 class Teachers:
-    """Several, whose probabilities are averaged: of each class, over those that know it."""
+    """Several teachers; the probability of each class is averaged over the teachers that know it."""
 
     def __init__(self, members: list[Teacher]) -> None:
         self.members = members
@@ -124,28 +128,28 @@ class Teachers:
         self.knows = self.known_by > 0
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """As `Teacher`."""
+        """Return probabilities as `Teacher` does."""
         total = sum((member(pixels) for member in self.members), torch.zeros(()))
         found = total / self.known_by.clamp_min(1)
         return found / found.sum(1, keepdim=True).clamp_min(1e-9)
 
 
 class Teacher:
-    """A model whose probabilities are learnt: pixels in [0, 1] as the student sees them -> (N, C) of its classes."""
+    """A model that teaches another: maps the student's pixels in [0, 1] to probabilities of its classes, (N, C)."""
 
     def __init__(self, folder: Path, labels: tuple[str, ...], device: torch.device) -> None:
-        """Raises UserError if there is no such model, or if it shares no class with ``labels``."""
+        """Load the model. Raises UserError if it does not exist or shares no class with ``labels``."""
         model, self.config = store.load(folder)
         self.model = fused(model).to(device)
         its = self.config.labels
         self.columns = torch.tensor([its.index(mine) if mine in its else 0 for mine in labels], device=device)
         self.knows = torch.tensor([mine in its for mine in labels], device=device)
         if not self.knows.any():
-            raise UserError(f"--teacher {folder} knows none of the classes that are to be learnt")
+            raise UserError(f"--teacher {folder} has none of the classes to be trained")
 
     @torch.no_grad()
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Probabilities among the classes that both know, rows that sum to 1."""
+        """Return probabilities among the classes that both know; rows sum to 1."""
         size = self.config.image_size
         if pixels.shape[-1] != size:
             pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""What the trainer needs to know of what is learnt: batches, their loss, and a measure on held-out data."""
+"""Training tasks: each gives the trainer batches, their loss, and a measure on held-out data."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hwr.training.options import TrainConfig
 
 
 class Task(Protocol):
-    """Something to learn: single characters, or lines of writing."""
+    """A training task: single characters, or lines of writing."""
 
-    classes: tuple[str, ...]  # what the network tells apart: a run is only resumed with the same ones
+    classes: tuple[str, ...]  # of the network; a run is only resumed with the same ones
     samples: int  # of an epoch
 
     def size(self, epoch: int) -> int:
@@ -45,7 +45,7 @@ class Task(Protocol):
 
 
 class CharacterTask:
-    """Tell single characters apart: fitted ink on the training device, augmented per batch."""
+    """Recognise single characters: preprocessed ink on the training device, augmented per batch."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class CharacterTask:
         world: tuple[int, int],
         teacher: Teacher | None = None,
     ) -> None:
-        """``world`` is the number of this process and of all processes."""
+        """Move the data to the device; ``world`` is the index of this process and the number of all."""
         self.config, self.model_config, self.device, self.world = config, model_config, device, world
         self.classes = model_config.labels
         self.samples = train.sampled_per_epoch

@@ -16,15 +16,15 @@ from tqdm import tqdm
 from hwr.config import UserError
 from hwr.evaluation.devices import gather
 from hwr.model.resnet import freeze, open_stages
-from hwr.training import checkpoint
-from hwr.training import optim as optimisation
+from hwr.training import checkpoint, optim
 from hwr.training.options import TrainConfig
 from hwr.training.records import Records
 from hwr.training.task import Task
 
-MOST_LOST = 3  # updates lost to half precision on a CPU before the run switches to float32
+MAX_SKIPPED = 3  # updates without a finite gradient on a CPU before the run switches to float32
+MAX_SKIPPED_IN_A_ROW = 10  # such updates before the run ends
 SAVE_EVERY = 300.0  # seconds between checkpoints within an epoch: a crash costs no more
-LOOK = 10  # steps between two readings of the loss: each makes the device wait
+LOG_EVERY = 10  # steps between two readings of the loss: each makes the device wait
 
 Weights = dict[str, torch.Tensor]
 
@@ -56,9 +56,9 @@ class Run:
         self.steps = max(1, task.samples // self.batch)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
         model.requires_grad_(True)  # the optimizer must know what is unfrozen later
-        self.optimizer = accelerator.prepare_optimizer(optimisation.optimizer(model, config))
-        self.scheduler = optimisation.schedule(self.optimizer.optimizer, config, self.steps)
-        self.plateau = optimisation.plateau(self.optimizer.optimizer, config)
+        self.optimizer = accelerator.prepare_optimizer(optim.optimizer(model, config))
+        self.scheduler = optim.schedule(self.optimizer.optimizer, config, self.steps)
+        self.plateau = optim.plateau(self.optimizer.optimizer, config)
         self.network = accelerator.prepare_model(model) if accelerator.num_processes > 1 else model
         if config.compile:
             self.network = torch.compile(self.network)
@@ -68,17 +68,16 @@ class Run:
         self.best_weights: Weights = {}
         self.stop = False
         self.saved_at = time.monotonic()
-        self.unusable = 0  # consecutive updates without a finite gradient
-        self.lost = 0  # updates without a finite gradient, in total
+        self.skipped = self.skipped_in_a_row = 0  # updates without a finite gradient
 
     def finished(self) -> bool:
-        """Whether all epochs are done, or --patience is exhausted."""
+        """Return whether all epochs are done, or --patience is exhausted."""
         config, progress = self.config, self.progress
         return progress.epoch >= config.epochs or bool(config.patience and progress.waiting >= config.patience)
 
     @property
     def size(self) -> int:
-        """The side of this epoch's pictures, in pixels."""
+        """Return the side of this epoch's pictures, in pixels."""
         return self.task.size(self.progress.epoch)
 
     def learn(self, bar: tqdm) -> dict[str, float]:
@@ -93,27 +92,30 @@ class Run:
             total += self._step(batch)
             at.step += 1
             asked = self.stop and world.num_processes == 1  # several must stop at the same step
-            if asked or at.step % LOOK == 0 or at.step == self.steps:
-                self._look(total, bar)
+            if asked or at.step % LOG_EVERY == 0 or at.step == self.steps:
+                self._report(total, bar)
             bar.update(self.batch)
         loss, accuracy = (total / self.steps).tolist()
         return {"loss": loss, "accuracy": accuracy, "lr": self.optimizer.param_groups[0]["lr"]}
 
-    def _look(self, total: torch.Tensor, bar: tqdm) -> None:
+    def _report(self, total: torch.Tensor, bar: tqdm) -> None:
         """Show the loss; stop if it is not finite, or if any process was asked to stop."""
         at = self.progress
         at.loss, at.accuracy = total.tolist()
         if not torch.isfinite(total[0]):
-            raise UserError(
-                f"the loss is no longer a number in epoch {at.epoch + 1}: try a lower --lr than {self.config.peak_lr}, "
-                "or --precision fp32; the last checkpoint is whole"
-            )
+            raise self._diverged("the loss is")
         bar.set_postfix(epoch=at.epoch + 1, loss=f"{at.loss / at.step:.3f}", acc=f"{at.accuracy / at.step:.1%}")
         if any(gather(self.stop)) if self.accelerator.num_processes > 1 else self.stop:
             self.save()
             raise StoppedError(f"stopped in epoch {at.epoch + 1}: continue with --resume --out {self.config.out}")
         if self.accelerator.num_processes == 1 and time.monotonic() - self.saved_at > SAVE_EVERY:
             self.save()
+
+    def _diverged(self, what: str) -> UserError:
+        return UserError(
+            f"{what} no longer a finite number in epoch {self.progress.epoch + 1}: try a lower --lr than "
+            f"{self.config.peak_lr}, or --precision fp32; the last checkpoint is intact"
+        )
 
     def _set_learning(self) -> None:
         self.model.train()
@@ -128,15 +130,15 @@ class Run:
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.network):
-                precision = self.accelerator.autocast() if self.lost < MOST_LOST else nullcontext()
+                precision = self.accelerator.autocast() if self.skipped < MAX_SKIPPED else nullcontext()
                 loss, accuracy = self.task.loss(self.network, part, self.size, precision)
                 self.accelerator.backward(loss / len(parts))
             total += torch.stack([loss.detach(), accuracy]) / len(parts)
-        if self._gradient_is_usable():
+        if self._clip_gradient():
             self.optimizer.step()
-            self.unusable = 0
+            self.skipped_in_a_row = 0
         else:
-            self._lose(total)
+            self._skip_update()
         self.optimizer.zero_grad()
         done = self.progress.epoch * self.steps + self.progress.step + 1
         if self.scheduler is not None:
@@ -145,29 +147,30 @@ class Run:
             self.ema.update(self.model, step=done)
         return total
 
-    def _lose(self, total: torch.Tensor) -> None:
-        """Skip an update. After MOST_LOST on a CPU switch to float32; after ten in a row end the run."""
-        self.lost += 1
-        if self.lost == MOST_LOST and self.accelerator.mixed_precision != "no":
-            self.accelerator.print("gradients in half precision are no numbers here: the run goes on in float32")
-        if self.unusable >= LOOK:
-            total.fill_(torch.nan)
+    def _skip_update(self) -> None:
+        """Count an update without a finite gradient: MAX_SKIPPED switch to float32, too many in a row end the run."""
+        self.skipped += 1
+        self.skipped_in_a_row += 1
+        if self.skipped == MAX_SKIPPED and self.accelerator.mixed_precision != "no":
+            self.accelerator.print("gradients in half precision are not finite here: the run goes on in float32")
+        if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+            raise self._diverged("the gradient is")
 
-    def _gradient_is_usable(self) -> bool:
-        """Clip the gradient. On a CPU, where reading it costs nothing, return whether it is finite.
+    def _clip_gradient(self) -> bool:
+        """Clip the gradient, and return False if it is not finite, which is known on a CPU only.
 
-        oneDNN's bfloat16 kernels for AMX occasionally give NaN for maps one pixel wide (torch 2.14).
+        Reading the norm from another device would make every step wait for it; there a loss that is not finite ends
+        the run instead. oneDNN's bfloat16 kernels for AMX occasionally give NaN for maps one pixel wide (torch 2.14).
         """
         on_cpu = self.device.type == "cpu"
         if not self.config.grad_clip and not on_cpu:
             return True
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.grad_clip or math.inf)
-        self.unusable += 1
         return not on_cpu or bool(torch.isfinite(norm))
 
     @property
     def kept(self) -> torch.nn.Module:
-        """The model that is validated and kept."""
+        """Return the model that is validated and kept."""
         return self.model if self.ema is None else self.ema.module
 
     def validate(self) -> dict[str, float]:

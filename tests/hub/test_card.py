@@ -20,7 +20,7 @@ from PIL import Image
 
 from hwr.config import DIGITS, LOWER, OTHER, UPPER, ModelConfig
 from hwr.data.downloads import DOWNLOADS
-from hwr.hub import card
+from hwr.hub import card, origins
 from hwr.model import store
 from hwr.model.resnet import build
 
@@ -200,7 +200,7 @@ def test_data_behind_the_start_are_attributed_too() -> None:
     text = card.write(TINY, {"training": {"data": ["my_hand"], "init": ["large"]}, "started_from": before}, {})
     assert "KMNIST (Clanuwat" in text and "UNIPEN train_r01_v07" in text
     shipped = json.loads((store.BUNDLED / store.CONFIG).read_text())["hwr"]["training"]["data"]
-    assert {card._known(source) for source in shipped} == set(card.BUNDLED)
+    assert {origins.known_set(source) for source in shipped} == set(origins.BUNDLED)
 
 
 def test_known_sources_are_told_by_whole_words() -> None:
@@ -209,7 +209,7 @@ def test_known_sources_are_told_by_whole_words() -> None:
     for source in ("samples", "sample_of_mine", "mnistlike", "unipenned.npz", "my_mnist"):
         assert card.attribution(source) == source
     assert all(":" in card.attribution(source) for source in DOWNLOADS)
-    assert set(card.HANDS) - {None} == set(card.ATTRIBUTION) >= card.FREE | set(card.HUB)
+    assert set(origins.HANDS) - {None} == set(origins.ATTRIBUTION) >= origins.FREE | set(origins.HUB)
 
 
 def test_only_a_set_of_its_very_name_is_linked_to_the_hub() -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from networks import TINY, lively
 
-from hwr.config import ModelConfig
-from hwr.model.resnet import Answering, build, fused
+from hwr.model.resnet import Answering, fused
 
 pytestmark = pytest.mark.numeric
 
-TINY = {"in_chans": 1, "channels": [8, 8, 16, 16]}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("resnet18", TINY),
     ("resnet18", {**TINY, "stem_type": "deep", "stem_width": 8}),  # as the bundled network
@@ -26,21 +25,6 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("resnext50_32x4d", {"in_chans": 1, "channels": [32, 32, 64, 64]}),  # convolutions in groups
     ("resnetrs50", TINY),
 ]
-
-
-def lively(architecture: str, args: dict[str, Any]) -> torch.nn.Module:
-    """A network whose BatchNorms have statistics and weights of their own, so that leaving one out shows."""
-    torch.manual_seed(0)
-    config = ModelConfig(tuple("abcde"), architecture, args, image_size=32)
-    model = build(config).eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
-    return model
 
 
 def norms(model: torch.nn.Module) -> int:

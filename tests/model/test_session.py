@@ -124,7 +124,8 @@ def test_a_graph_that_is_missing_or_too_large_is_refused(folder: Path, written: 
 
 
 def first(model: onnx.ModelProto, kind: str) -> onnx.NodeProto:
-    return next(node for node in model.graph.node if node.op_type == kind)
+    found: onnx.NodeProto = next(node for node in model.graph.node if node.op_type == kind)
+    return found
 
 
 def point(model: onnx.ModelProto, **place: str) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from networks import TINY, lively
 
 from hwr import UserError
 from hwr.config import ModelConfig
 from hwr.model import network, resnet_graph, store
 from hwr.model.session import GRAPH
-from tests.model.test_fused import TINY, lively
 
 PIXELS = torch.randn(3, 1, 32, 32).numpy()
 

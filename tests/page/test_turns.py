@@ -41,7 +41,8 @@ def test_many_askers_share_a_few_threads() -> None:
     in_turn = Turns(3)(answer)
 
     async def ask() -> list[int]:
-        return await asyncio.gather(*map(in_turn, range(30)))
+        found: list[int] = await asyncio.gather(*map(in_turn, range(30)))
+        return found
 
     assert ran(ask()) == [2 * i for i in range(30)]
     assert len(threads) == most == 3

@@ -28,7 +28,7 @@ def frames(*choices: dict[str, float], alphabet: LineAlphabet = ALL) -> NDArray[
     for row, choice in zip(rows[::2], choices, strict=True):
         for character, probability in choice.items():
             row[alphabet.answers.index(character) + 1] = probability
-    return rows / rows.sum(axis=1, keepdims=True)
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
 def best(*choices: dict[str, float]) -> str:

@@ -35,7 +35,7 @@ def shares(data: Labelled, label: str) -> torch.Tensor:
 
 
 def test_the_mean_share_of_capitals_stays_what_it_is_for_the_letter() -> None:
-    before, after = labelled(), cases.told(labelled(), teacher, trust=0.7)
+    before, after = labelled(), cases.with_soft_labels(labelled(), teacher, trust=0.7)
     for row, capital in ((0, "C"), (3, "L")):
         mine = before.labels == row
         expected = shares(before, capital)[mine]
@@ -43,7 +43,7 @@ def test_the_mean_share_of_capitals_stays_what_it_is_for_the_letter() -> None:
 
 
 def test_what_the_teacher_takes_for_a_capital_is_likelier_one_than_what_it_does_not() -> None:
-    before, after = labelled(), cases.told(labelled(), teacher, trust=0.7)
+    before, after = labelled(), cases.with_soft_labels(labelled(), teacher, trust=0.7)
     mine = before.labels == 0
     bright = before.pixels(mine.nonzero()[:, 0]).mean((1, 2, 3))
     found = shares(after, "C")[mine]
@@ -52,12 +52,12 @@ def test_what_the_teacher_takes_for_a_capital_is_likelier_one_than_what_it_does_
 
 
 def test_without_trust_all_of_a_letter_are_taught_its_share() -> None:
-    before, after = labelled(), cases.told(labelled(), teacher, trust=0.0)
+    before, after = labelled(), cases.with_soft_labels(labelled(), teacher, trust=0.0)
     torch.testing.assert_close(before.prior[before.labels], after.prior[after.labels], atol=1e-3, rtol=0)
 
 
 def test_known_letters_and_the_allowed_classes_stay_as_they_are() -> None:
-    before, after = labelled(), cases.told(labelled(), teacher, trust=1.0)
+    before, after = labelled(), cases.with_soft_labels(labelled(), teacher, trust=1.0)
     assert before.allowed[before.labels].equal(after.allowed[after.labels])
     known = before.allowed[before.labels].sum(1) == 1
     assert before.prior[before.labels][known].equal(after.prior[after.labels][known])

@@ -133,7 +133,7 @@ def test_a_damaged_config_is_refused_in_one_sentence(tmp_path: Path, changed: di
 
 
 def test_flags_of_single_characters_are_refused_where_lines_are_learnt(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--mixup: of no use to --task lines"):
+    with pytest.raises(UserError, match="--mixup: --task lines does not use it"):
         settings(tmp_path, mixup=0.2)
 
 

@@ -97,7 +97,7 @@ def test_starts_of_two_networks_are_not_averaged(saved: tuple[Path, dict[str, to
         start.find(TrainConfig(init=(str(one), str(other))))
     for names in (("scratch", "bundled"), ("bundled", "imagenet"), ()):
         given = " ".join(names) or "names nothing"
-        with pytest.raises(UserError, match=f"--init {given}: expected one start, or several models of ours"):
+        with pytest.raises(UserError, match=f"--init {given}: expected one start, or several models that train"):
             TrainConfig(init=names)
 
 
@@ -145,7 +145,7 @@ def test_pretrained_weights_that_cannot_be_had_are_one_clear_line(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     config = TrainConfig(init=("imagenet",), architecture="resnet18")
-    with pytest.raises(UserError, match="--init imagenet: the weights of resnet18 cannot be had"):
+    with pytest.raises(UserError, match="--init imagenet: the weights of resnet18 could not be downloaded"):
         start.begin(start.find(config), ("a",), config)
     half = TrainConfig(init=("imagenet",))
     with pytest.raises(UserError, match="--architecture resnet18"):
@@ -191,7 +191,7 @@ def test_of_several_teachers_each_class_is_the_mean_of_those_that_know_it(
 
 
 def test_a_teacher_without_a_class_in_common_is_refused(saved: tuple[Path, dict[str, torch.Tensor]]) -> None:
-    with pytest.raises(UserError, match="knows none of the classes"):
+    with pytest.raises(UserError, match="has none of the classes"):
         start.Teacher(saved[0], ("x", "y"), torch.device("cpu"))
     assert start.teacher((), ("x",), torch.device("cpu")) is None
 

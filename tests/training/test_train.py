@@ -193,7 +193,8 @@ def test_every_flag_has_one_line_of_help() -> None:
         if dataclasses.is_dataclass(group) and group is not TrainConfig:
             texts = tyro_help(group)
             for field in dataclasses.fields(group):
-                assert 5 < len(texts[field.name]) < 240, field.name
+                if field.name in group.__annotations__:
+                    assert 5 < len(texts[field.name]) < 240, field.name
 
 
 def tyro_help(group: type) -> dict[str, str]:

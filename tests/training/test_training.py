@@ -514,7 +514,7 @@ def test_a_gradient_that_is_no_number_costs_one_update_and_ten_in_a_row_the_run(
     weights = fit(digits(64), None, config(tmp_path / "once", epochs=6, batch_size=32), model)
     assert len(spoilt) == 12
     assert all(tensor.isfinite().all() for tensor in weights.values())
-    with pytest.raises(UserError, match="no longer a number"):
+    with pytest.raises(UserError, match="no longer a finite number"):
         fit(digits(64), None, config(tmp_path / "ever", epochs=20, batch_size=32), model)
 
 
@@ -533,5 +533,5 @@ def test_half_precision_is_given_up_where_its_gradients_are_no_numbers(
             spoilt.remove()
         assert run._step(torch.arange(8)).isfinite().all()
     assert kinds == [torch.bfloat16] * 3 + [torch.float32]
-    assert run.unusable == 0 and run.lost == 3
+    assert run.skipped_in_a_row == 0 and run.skipped == 3
     assert "goes on in float32" in capsys.readouterr().out
