@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from tqdm import tqdm
 
 from benchmarks import results
@@ -30,7 +29,7 @@ from hwr.config import Alphabet, UserError
 from hwr.data.lines import composing, sources
 from hwr.data.lines.composing import Hand, Line, hand_of, height_of, is_held_out
 from hwr.data.lines.sampling import GAPS
-from hwr.evaluation.text import error_rate
+from hwr.evaluation.text import exactness
 from hwr.ink.strokes import draw
 from hwr.reading.config import PRINTABLE
 
@@ -195,16 +194,7 @@ def measure(lines: Sequence[Written], read: Read, alphabet: Alphabet, name: str)
         times.append(time.perf_counter() - started)
         answer = answer.replace(" ", "") if alphabet == "digits" else " ".join(answer.split())
         pairs.append((text.lower(), answer.lower()))
-    exact = sum(a == b for a, b in pairs)
-    interval = binomtest(exact, len(pairs)).proportion_ci(method="wilson")
-    return {
-        "n": len(pairs),
-        "exact": exact / len(pairs),
-        "exact_low": interval.low,
-        "exact_high": interval.high,
-        "character_error_rate": error_rate(pairs),
-        "ms": 1e3 * median(times),
-    }
+    return exactness(pairs) | {"ms": 1e3 * median(times)}
 
 
 def shown(row: dict[str, Any]) -> str:

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from tqdm import tqdm
 
 from hwr.config import UserError
 from hwr.data.lines import sources
 from hwr.data.lines.composing import is_held_out
 from hwr.data.lines.sampling import ink_of
-from hwr.evaluation.text import edit_distance, error_rate, word_error_rate
+from hwr.evaluation.text import edit_distance, error_rate, exactness, word_error_rate
 from hwr.files import write_atomically
 from hwr.hub import transfer
 from hwr.reading.reader import LineReader
@@ -82,15 +81,8 @@ def measures(answers: Sequence[Answer]) -> dict[str, float]:
     """Return exact lines with their 95 % interval and error rates, with and without regard to case."""
     pairs = [(answer.written, answer.read) for answer in answers]
     folded = [(written.lower(), read.lower()) for written, read in pairs]
-    exact = sum(written == read for written, read in folded)
-    interval = binomtest(exact, len(pairs)).proportion_ci(method="wilson")
-    return {
-        "n": len(pairs),
-        "exact": exact / len(pairs),
-        "exact_low": interval.low,
-        "exact_high": interval.high,
+    return exactness(folded) | {
         "exact_with_case": sum(written == read for written, read in pairs) / len(pairs),
-        "character_error_rate": error_rate(folded),
         "character_error_rate_with_case": error_rate(pairs),
         "word_error_rate": word_error_rate(folded),
     }

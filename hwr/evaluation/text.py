@@ -1,8 +1,11 @@
-"""How far a text that was read is from the text that was written."""
+"""Error rates of texts that were read, against the texts that were written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from scipy.stats import binomtest
 
 
 def edit_distance(first: str, second: str) -> int:
@@ -13,6 +16,19 @@ def edit_distance(first: str, second: str) -> int:
         for j, b in enumerate(second, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
     return row[-1]
+
+
+def exactness(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return how many pairs (written, read) are equal, with the 95 % interval (Wilson 1927), and their error rate."""
+    exact = sum(written == read for written, read in pairs)
+    interval = binomtest(exact, len(pairs)).proportion_ci(method="wilson")
+    return {
+        "n": len(pairs),
+        "exact": exact / len(pairs),
+        "exact_low": interval.low,
+        "exact_high": interval.high,
+        "character_error_rate": error_rate(pairs),
+    }
 
 
 def error_rate(pairs: Sequence[tuple[str, str]]) -> float:
