@@ -1,8 +1,8 @@
 """Personalisation: adapt the classifier to one visitor from a few taught pictures, in well under a second.
 
-The network is everybody's: only what turns its features into logits is personal. A small linear change of the
+The network is shared: only the head, which turns its features into logits, is personal. A small linear change of the
 classifier (L2-SP; Li, Grandvalet and Davoine 2018) learns what the pictures have in common. A memory of the pictures
-that are still unsure then, Tip-Adapter's kernel on the cosine of features (Zhang et al. 2022) but fitted, sees to it
+that are still unsure then, Tip-Adapter's kernel on the cosine of features (Zhang et al. 2022) but fitted, makes sure
 that they are answered as taught. Both are convex problems, solved by L-BFGS on features that are computed once.
 """
 
@@ -21,13 +21,15 @@ from hwr.config import OTHER, ModelConfig, UserError
 from hwr.predictions import log_sum_exp, softmax
 from hwr.recognizer import Head, Recognizer
 
-STIFFNESS = 0.2  # L2 penalty of the linear change: half of it times the squared change is added to the cross entropy
-YIELDING = 0.01  # L2 penalty of the memory; weak, so that it can fit the taught samples
-SHARPNESS = 160.0  # of the memory's kernel: 0.5 at a cosine of 0.996, nearly 0 below 0.98
+L2_CHANGE = 0.2  # L2 penalty of the linear change: half of it times the squared change is added to the cross entropy
+L2_MEMORY = 0.01  # L2 penalty of the memory; weak, so that it can fit the taught samples
+MEMORY_BETA = (
+    160.0  # sharpness of the memory's kernel, Tip-Adapter's beta: 0.5 at a cosine of 0.996, nearly 0 below 0.98
+)
 REMEMBERED = 150  # pictures in the memory at most: 77 kB at 256 features
-WELCOME = 2.0  # nats added to a new class over OTHER, which the model answers for unknown characters
+NEW_CLASS_BIAS = 2.0  # nats of a new class above OTHER, which is the model's answer for unknown characters
 TRUST = 24.0  # nats subtracted from the log odds of OTHER for a picture that equals a taught one
-REACH = 20.0  # sharpness of that kernel: wide enough for the same hand drawing the same character again
+TRUST_BETA = 20.0  # sharpness of that kernel: wide enough for the same hand drawing the same character again
 STEPS = 60  # of L-BFGS at most
 HISTORY = 10  # steps from which L-BFGS estimates the curvature
 FLAT = 1e-6  # largest gradient at which the minimum counts as reached
@@ -70,24 +72,24 @@ class PersonalHead:
     Rejection stays as it was: the odds of OTHER change only close to taught samples.
     """
 
-    change: Floats  # (D, C): calibrated logits that each feature adds
-    kept: NDArray[np.float16]  # (M, D): normalised features of the memory
-    pull: Floats  # (M, C): calibrated logits that being like one of them adds
+    delta: Floats  # (D, C): calibrated logits that each feature adds
+    keys: NDArray[np.float16]  # (M, D): normalised features of the memory
+    values: Floats  # (M, C): calibrated logits that similarity to each of them adds
 
-    def __init__(self, general: Head | None, config: ModelConfig, classes: int) -> None:
-        self.general = general
+    def __init__(self, base_head: Head | None, config: ModelConfig, classes: int) -> None:
+        self.base_head = base_head
         self.other = config.labels.index(OTHER) if OTHER in config.labels else None
         self.temperature = config.temperature
         self.known = len(config.labels)
         self.new = classes - self.known
 
     def __call__(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits before the temperature, float32 (N, C); the classes of the general head come first."""
-        start, odds = self._general(features, logits)
+        """Logits before the temperature, float32 (N, C); the classes of the base head come first."""
+        start, odds = self._base_logits(features, logits)
         cosines = self._cosines(features)
-        found = start + features @ self.change + kernel(cosines, SHARPNESS) @ self.pull
+        found = start + features @ self.delta + kernel(cosines, MEMORY_BETA) @ self.values
         if self.other is not None:
-            trust = TRUST * kernel(cosines.max(axis=1), REACH)
+            trust = TRUST * kernel(cosines.max(axis=1), TRUST_BETA)
             found[:, self.other] = log_sum_exp(found) + odds - trust
         return np.asarray(self.temperature * found, np.float32)
 
@@ -95,25 +97,25 @@ class PersonalHead:
         self, features: NDArray[np.float32], logits: NDArray[np.float32], taught: NDArray[np.int64]
     ) -> PersonalHead:
         """Learn that features (N, D) and their logits belong to the classes ``taught``, (N,)."""
-        start, odds = self._general(features, logits)
+        start, odds = self._base_logits(features, logits)
         scale = max(float(np.sqrt(np.square(features).sum(axis=1).mean())), 1e-6)
         weights, handicap = self._trusted(start, taught)
-        self.change = (fit(features / scale, start + handicap, taught, weights, STIFFNESS) / scale).astype(np.float32)
-        start = start + features @ self.change
+        self.delta = (fit(features / scale, start + handicap, taught, weights, L2_CHANGE) / scale).astype(np.float32)
+        start = start + features @ self.delta
         doubt = log_sum_exp(start) - start[np.arange(len(taught)), taught] + np.logaddexp(0, odds)
         least = np.argsort(-doubt, kind="stable")[:REMEMBERED]
         self._remember(features[least], start[least], taught[least])
         return self
 
-    def _general(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Return the general answers: calibrated logits among characters (N, C), and the log odds of OTHER, (N,)."""
-        found = (logits if self.general is None else self.general(features, logits)) / np.float32(self.temperature)
+    def _base_logits(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """Return the base head's calibrated logits among characters (N, C), and the log odds of OTHER, (N,)."""
+        found = (logits if self.base_head is None else self.base_head(features, logits)) / np.float32(self.temperature)
         if self.other is None:
             new = np.repeat(found.mean(axis=1, keepdims=True), self.new, axis=1)
             return np.concatenate([found, new], axis=1), np.zeros(len(found), np.float32)
         other = found[:, self.other].copy()
         found[:, self.other] = -np.inf
-        new = np.repeat(other[:, None] + np.float32(WELCOME), self.new, axis=1)
+        new = np.repeat(other[:, None] + np.float32(NEW_CLASS_BIAS), self.new, axis=1)
         return np.concatenate([found, new], axis=1), other - log_sum_exp(found)
 
     def _trusted(self, start: Floats, taught: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -130,16 +132,16 @@ class PersonalHead:
 
     def _remember(self, features: Floats, start: Floats, taught: NDArray[np.int64]) -> None:
         """Keep samples (M, D), and the logits that each adds to similar pictures, (M, C)."""
-        self.kept = _normalised(features).astype(np.float16)
+        self.keys = _normalised(features).astype(np.float16)
         # Of a kernel K = L L', the logits K a with the penalty a'K a are those of the features L.
-        near = kernel(self._cosines(features).astype(np.float64), SHARPNESS)
+        near = kernel(self._cosines(features).astype(np.float64), MEMORY_BETA)
         root = np.linalg.cholesky(near + 1e-3 * np.eye(len(near)))  # 16 bits are not exact
-        found = fit(root, start, taught, np.ones(len(near)), YIELDING)
-        self.pull = np.linalg.solve(root.T, found).astype(np.float32)
+        found = fit(root, start, taught, np.ones(len(near)), L2_MEMORY)
+        self.values = np.linalg.solve(root.T, found).astype(np.float32)
 
     def _cosines(self, features: Floats) -> Floats:
-        """Return the cosines between features (N, D) and the M kept ones, (N, M)."""
-        return np.asarray(_normalised(features) @ self.kept.astype(np.float32).T)
+        """Return the cosines between features (N, D) and the M keys, (N, M)."""
+        return np.asarray(_normalised(features) @ self.keys.astype(np.float32).T)
 
 
 def _normalised(features: Floats) -> Floats:
@@ -195,7 +197,7 @@ def minimum(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> Fl
 
 
 def _by_curvature(slope: Floats, past: deque[tuple[Floats, Floats]]) -> Floats:
-    """The gradient times the inverse of the Hessian, as steps and changes of the gradient tell it: two loops."""
+    """Multiply the gradient by an estimate of the inverse Hessian from past steps: the two-loop recursion of L-BFGS."""
     found, shares = slope, []
     for step, change in reversed(past):
         share = float((step * found).sum() / (step * change).sum())

@@ -132,7 +132,7 @@ def test_three_hundred_samples_take_little_memory(recognizer: Recognizer, hand: 
     samples = [(np.roll(seen, shift, axis=0), name) for shift in range(3) for seen, name in hand][:300]
     own = personal.adapted(recognizer, samples)
     assert isinstance(own.head, personal.PersonalHead)
-    assert sum(kept.nbytes for kept in (own.head.change, own.head.kept, own.head.pull)) < 200_000
+    assert sum(kept.nbytes for kept in (own.head.delta, own.head.keys, own.head.values)) < 200_000
 
 
 @pytest.mark.parametrize("count", [1, 2, 1000])

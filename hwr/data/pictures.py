@@ -19,16 +19,16 @@ PATH_COLUMNS = ("path", "file_name", "file", "image")
 
 
 class Pictures(NamedTuple):
-    """What `ink.to_ink` takes, ``picture(i)``, and the class of each."""
+    """Pictures, ``picture(i)`` in any form that `preprocess.to_ink` takes, and the class of each."""
 
     picture: Callable[[int], Any]
     labels: Sequence[str]
 
 
 def folder(path: Path, split: Split) -> Pictures:
-    """One subfolder for each class; every page of a file counts. Files that are no pictures are skipped, and named.
+    """Read one subfolder for each class; every page of a file is a picture. Other files are skipped, and named.
 
-    Pictures of lines, name.png with its text in name.txt, are of no class, and left out.
+    Pictures of lines, name.png with its text in name.txt, are left out.
 
     Raises UserError if there are no pictures, or none in a class folder that holds files.
     """
@@ -62,7 +62,7 @@ def _of_files(found: Sequence[tuple[str, str]]) -> Pictures:
 
 
 def table(path: Path) -> Pictures:
-    """A CSV file with the columns path and label, or parquet with those, or with encoded pictures and labels.
+    """Read a CSV file with the columns path and label, or parquet with those or with encoded pictures and labels.
 
     Paths are relative to the file's folder. Raises UserError, which names columns, rows and files, for anything else.
     """
@@ -88,7 +88,7 @@ def _csv_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _listed(path: Path, rows: Sequence[dict[str, Any]]) -> Pictures:
-    """Rows of paths and labels, every page of a file one sample."""
+    """Return the pictures that rows of paths and labels list; every page of a file is a sample."""
     columns = [] if not rows else [str(key) for key in rows[0]]
     where = next((key for key in PATH_COLUMNS if key in columns), None)
     label = next((key for key in LABEL_COLUMNS if key in columns), None)

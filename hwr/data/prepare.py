@@ -46,7 +46,7 @@ def prepare(kind: Kind, source: Path, out: Path, test_share: float = TEST_SHARE)
 
 @contextmanager
 def folder_of(source: Path) -> Iterator[Path]:
-    """A folder as it is, or a temporary one with the content of a .zip or .tar archive, compressed or not."""
+    """Give a folder itself, or a temporary one with the content of a .zip or .tar archive, compressed or not."""
     if source.is_dir():
         yield source
         return
@@ -66,14 +66,14 @@ def folder_of(source: Path) -> Iterator[Path]:
 
 
 def is_test(writer: str, share: float) -> bool:
-    """Whether a writer is held out for testing: by the name alone, so that all files hold out the same people."""
+    """Return whether a writer is held out for testing: by name alone, so that all files hold out the same people."""
     drawn = int.from_bytes(hashlib.sha256(writer.encode()).digest()[:8], "big") / 2**64
     return drawn < share
 
 
 @dataclass
 class Trajectories:
-    """Labelled trajectories on their way into a file."""
+    """Labelled trajectories that are collected for a file."""
 
     strokes: list[list[NDArray[np.float64]]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -88,11 +88,11 @@ class Trajectories:
         self.free.append(free)
 
     def take(self, rows: Sequence[int]) -> Trajectories:
-        """The chosen samples."""
+        """Return the chosen samples."""
         return Trajectories(*([column[i] for i in rows] for column in vars(self).values()))
 
     def arrays(self, classes: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
-        """What the file holds: ``labels`` that index ``classes``, or ``text`` where there are no classes."""
+        """Return the arrays of the file: ``labels`` that index ``classes``, or ``text`` if there are no classes."""
         placed = [_from_zero(strokes) for strokes in self.strokes]
         flat = [stroke for strokes in placed for stroke in strokes]
         names = sorted(set(self.writers))
@@ -117,13 +117,13 @@ class Trajectories:
 
 
 def _from_zero(strokes: list[NDArray[np.float64]]) -> list[NDArray[np.int32]]:
-    """Strokes in whole units, the least x and y 0."""
+    """Return strokes in whole units, moved so that the smallest x and y are 0."""
     low = np.concatenate(strokes).min(axis=0)
     return [np.rint(stroke - low).astype(np.int32) for stroke in strokes]
 
 
 def is_one_line(strokes: Sequence[NDArray[np.float64]]) -> bool:
-    """Whether the strokes stand on one line: their middles lie no further apart than most strokes are high."""
+    """Return whether strokes form one line: their vertical extent is not much more than a usual stroke's."""
     spans = np.array([(stroke[:, 1].min(), stroke[:, 1].max()) for stroke in strokes])
     heights = spans[:, 1] - spans[:, 0]
     usual = float(np.quantile(heights, 0.9))
@@ -153,18 +153,18 @@ def _unipen(folder: Path, out: Path, test_share: float) -> list[str]:
                     symbols.add(segment, writer)
                 else:
                     left["labels outside printable ASCII"] = left.get("labels outside printable ASCII", 0) + 1
-    said = [f"left out: {count:,} {what}" for what, count in left.items() if count]
+    report = [f"left out: {count:,} {what}" for what, count in left.items() if count]
     for name, found, classes in (
         ("unipen", characters, CHARACTERS),
         ("unipen_symbols", symbols, SYMBOLS),
         ("unipen_words", words, ()),
     ):
-        said += _split(out, name, found, classes, test_share)
-    return said
+        report += _split(out, name, found, classes, test_share)
+    return report
 
 
 def _unipen_root(folder: Path) -> Path:
-    """The folder that holds data/ and include/, here or below."""
+    """Return the folder with data/ and include/, at or below ``folder``."""
     for path in (folder, *sorted(path for path in folder.glob("*") if path.is_dir()), *sorted(folder.glob("*/*"))):
         if (path / "data").is_dir() and (path / "include").is_dir():
             return path
@@ -198,7 +198,10 @@ def _pendigits(folder: Path, out: Path, test_share: float) -> list[str]:
 
 
 def _optdigits(folder: Path, out: Path, test_share: float) -> list[str]:
-    """The parts tra and cv are of the same writers, and windep of others; wdep is theirs too, and left out."""
+    """Write the parts tra and cv, which share writers, for training, and windep, of other writers, for testing.
+
+    The part wdep has the writers of the training data, and is left out.
+    """
     said = []
     for split, suffixes in (("train", ("tra", "cv")), ("test", ("windep",))):
         parts = [
@@ -217,7 +220,7 @@ def _optdigits(folder: Path, out: Path, test_share: float) -> list[str]:
 
 
 def _named(folder: Path, name: str, optional: bool = False) -> list[Path]:
-    """The file of this name in a folder or below, packed or not. Raises UserError if it is missing and needed."""
+    """Find a file, compressed or not, in a folder or below. Raises UserError for a missing one unless ``optional``."""
     found = sorted(path for path in folder.rglob(f"{name}*") if path.name in (name, f"{name}.Z"))
     if not found and not optional:
         raise UserError(f"{folder} holds no {name} or {name}.Z: expected the files of the UCI repository")

@@ -21,11 +21,11 @@ SIDE = 32  # pixels of a bitmap of the optical digits
 
 
 def unpacked(path: Path) -> bytes:
-    """The content of a file, unpacked if its name ends in .Z. Raises UserError where that cannot be done."""
+    """Return the content of a file, unpacked if its name ends in .Z. Raises UserError if it cannot be unpacked."""
     if path.suffix != ".Z":
         return path.read_bytes()
     if shutil.which("gzip") is None:
-        raise UserError(f"{path} is packed by compress, and there is no gzip to unpack it: unpack it by hand")
+        raise UserError(f"{path} is compressed by compress, and gzip is not installed: unpack it by hand")
     done = subprocess.run(["gzip", "-dc", str(path)], capture_output=True)
     if done.returncode:
         raise UserError(f"{path} cannot be unpacked: {done.stderr.decode(errors='replace').strip()}")
@@ -33,7 +33,7 @@ def unpacked(path: Path) -> bytes:
 
 
 def pen_digits(path: Path) -> list[unipen.Segment]:
-    """The digits of one of the files pendigits-orig.tra and pendigits-orig.tes, packed or not."""
+    """Return the digits of pendigits-orig.tra or pendigits-orig.tes, compressed or not."""
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "pendigits"
         plain.write_bytes(unpacked(path))
@@ -45,7 +45,7 @@ def pen_digits(path: Path) -> list[unipen.Segment]:
 
 
 def optical_digits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (N, 32, 32), white on black, and labels (N,) of one of the files optdigits-orig.*, packed or not."""
+    """Return images (N, 32, 32), white on black, and labels (N,) of a file optdigits-orig.*, compressed or not."""
     rows: list[str] = []
     images: list[list[str]] = []
     labels: list[int] = []

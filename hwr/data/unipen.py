@@ -21,13 +21,13 @@ from hwr.config import UserError
 SEGMENT = re.compile(r'\.SEGMENT\s+(\S+)\s+(?:([\d:,\-\s]+?)\s+)?(?:([^\s"]+)\s+)?"((?:[^"\\]|\\.)*)"')
 ESCAPED = re.compile(r"\\(.)")
 NUMBER = re.compile(r"[-+]?\d")
-DEEPEST = 20  # files included in one another; more is a circle
+MAX_DEPTH = 20  # of files that include one another; more is a circle
 UNKNOWN = ""  # the writer before any .WRITER_ID
 
 
 @dataclass(frozen=True)
 class Component:
-    """What stands between two changes of the pen: ``points`` (P, 2), with y growing downwards, P at least 1."""
+    """A path of the pen, down or up: ``points`` (P, 2), with y growing downwards, P at least 1."""
 
     points: NDArray[np.float64]
     is_ink: bool  # the pen was down
@@ -36,7 +36,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Segment:
-    """A labelled part of a file: its strokes where the pen was down, and who wrote them."""
+    """A labelled part of a file: its strokes, the paths with the pen down, and their writer."""
 
     kind: str  # CHARACTER, WORD, TEXT, DIGIT ...
     label: str
@@ -54,9 +54,9 @@ class File:
     bad: int = 0  # segments of quality BAD
 
     def segments(self) -> Iterator[Segment]:
-        """Every segment that has ink and is not of quality BAD.
+        """Yield every segment that has ink and is not of quality BAD.
 
-        Where a label has no delineation it is of the components that follow, up to the next label.
+        A label without a delineation applies to the components that follow, up to the next label.
         """
         starts = [start for _, _, _, start in self.labels]
         for (kind, delineation, label, start), end in zip(
@@ -68,7 +68,7 @@ class File:
                 yield Segment(kind, label, strokes, parts[0].writer)
 
     def _parts(self, delineation: str) -> Iterator[Component]:
-        """The components that a delineation names, cut where it names points."""
+        """Return the components that a delineation names, cut at the points that it names."""
         for piece in delineation.replace(" ", "").split(","):
             first, _, last = piece.partition("-")
             (begin, from_point), (end, to_point) = _place(first), _place(last or first)
@@ -80,13 +80,13 @@ class File:
 
 
 def _place(text: str) -> tuple[int, int | None]:
-    """``3:10`` as component 3, point 10; None where no point is named."""
+    """Parse ``3:10`` as component 3, point 10; the point is None if none is named."""
     component, _, point = text.partition(":")
     return int(component), int(point) if point else None
 
 
 def read(path: Path, include: Path) -> File:
-    """A data file with all that it includes from the folder ``include``. Raises UserError for files in a circle."""
+    """Read a data file and the files that it includes from ``include``. Raises UserError if they include each other."""
     reader = _Reader(include)
     reader.read(path, 0)
     reader.close()
@@ -103,7 +103,7 @@ class _Reader:
         self.pen: bool | None = None  # down, up, or not among points
 
     def read(self, path: Path, depth: int) -> None:
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise UserError(f"{path} is included by a file that it includes")
         for line in path.read_text(encoding="latin-1").splitlines():
             text = line.strip()
@@ -133,7 +133,7 @@ class _Reader:
             self.close()
 
     def close(self) -> None:
-        """End the component, which counts if it has points."""
+        """End the current component; one without points is dropped."""
         if self.points and self.pen is not None:
             points = np.array(self.points, np.float64) * (1, -1)
             self.file.components.append(Component(points, self.pen, self.writer))

@@ -27,17 +27,17 @@ class Answers(NamedTuple):
 
     @property
     def right(self) -> torch.Tensor:
-        """Whether each best answer is allowed, bool (N,)."""
+        """Return whether each best answer is allowed, bool (N,)."""
         return metrics.hits(self.probabilities, self.allowed)
 
     @property
     def given(self) -> NDArray[np.int64]:
-        """The best answer for each picture, (N,)."""
+        """Return the best answer for each picture, (N,)."""
         return self.probabilities.argmax(1).numpy()
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """The class of each picture, (N,); for a letter of unknown case the more probable one."""
+        """Return the class of each picture, (N,); for a letter of unknown case the more probable one."""
         return self.probabilities.masked_fill(~self.allowed, -1).argmax(1).numpy()
 
 

@@ -47,7 +47,7 @@ def structure(
     inputs: Mapping[str, Mapping[int, str]],
     outputs: Sequence[str],
 ) -> onnx.ModelProto:
-    """The graph of a network whose weights are names and shapes only. It takes seconds."""
+    """Return the graph of a network whose weights are names and shapes only. Tracing takes seconds."""
     dims = {name: torch.export.Dim(name) for sides in inputs.values() for name in sides.values()}
     free = tuple({side: dims[name] for side, name in sides.items()} for sides in inputs.values())
     with warnings.catch_warnings():
@@ -84,7 +84,7 @@ def _is_computed(value: onnx_ir.Value | None) -> bool:
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Only what is needed to run it: no paths or versions of this machine, and the same bytes in every run."""
+    """Return the graph without paths or versions of this machine: the same bytes in every run."""
     graph = model.graph
     for field in ("producer_version", "doc_string", "metadata_props", "functions", "model_version", "domain"):
         model.ClearField(field)
@@ -102,7 +102,7 @@ def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def pointed(model: onnx.ModelProto, weights: bytes) -> bytes:
-    """A structure whose weights are the tensors of a model.safetensors. Raises GraphError for one that it lacks."""
+    """Return a graph whose weights point to the tensors of a model.safetensors. Raises GraphError if one is missing."""
     tensors = weights_file.entries(weights)
     found = onnx.ModelProto()
     found.CopyFrom(model)
@@ -122,7 +122,7 @@ def pointed(model: onnx.ModelProto, weights: bytes) -> bytes:
 
 
 def _name_of(parameter: onnx.TensorProto, tensors: Mapping[str, Entry]) -> str:
-    """The name in model.safetensors of a parameter of the graph, in which modules around it may stand in front."""
+    """Return the name in model.safetensors of a parameter of the graph, whose name may have a prefix of wrappers."""
     name = parameter.name
     while name and name not in tensors:
         name = name.partition(".")[2]
@@ -135,7 +135,7 @@ def _name_of(parameter: onnx.TensorProto, tensors: Mapping[str, Entry]) -> str:
 
 
 def with_onnx_lstm(network: torch.nn.Module) -> torch.nn.Module:
-    """The same network, on the same weights, with LSTMs as single nodes: the exporter would write out every step."""
+    """Return the same network, sharing its weights, with LSTMs as single nodes; the exporter would unroll each step."""
     if not any(isinstance(module, torch.nn.LSTM) for module in network.modules()):
         return network
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
@@ -188,13 +188,13 @@ class _Lstm(torch.nn.Module):
         return torch.stack([torch.cat(pair) for pair in pairs])
 
     def _gates(self, name: str) -> torch.Tensor:
-        """A parameter whose gates are in PyTorch's order (input, forget, cell, output), in ONNX's."""
+        """Reorder a parameter from PyTorch's gates (input, forget, cell, output) to ONNX's."""
         i, f, c, o = _parts(self.get_parameter(name), 0, 4)
         return torch.cat([i, o, f, c])
 
 
 def _parts(tensor: torch.Tensor, axis: int, count: int) -> Sequence[torch.Tensor]:
-    """``tensor.chunk(count, axis)`` as one node: the exporter would write a sequence, or the bounds of each slice."""
+    """Split a tensor as ``tensor.chunk(count, axis)`` does, as one node; the exporter would write several."""
     if count == 1:
         return [tensor]
     shape = [side // count if i == axis else side for i, side in enumerate(tensor.shape)]

@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 
 
 class Outputs(NamedTuple):
-    """What a network computes for N pictures: features (N, D), and logits (N, C) before the temperature."""
+    """The output of a network for N pictures: features (N, D), and logits (N, C) before the temperature."""
 
     features: Floats
     logits: Floats
@@ -59,27 +59,27 @@ def load(folder: Path, device: str = "cpu") -> tuple[Network, ModelConfig]:
 
 
 def open_session(folder: Path, config: ModelConfig) -> Session:
-    """The verified graph and weights of a model directory. Raises GraphError if the graph is missing or refused."""
+    """Load the verified graph and weights of a directory. Raises GraphError if the graph is missing or refused."""
     return Session.open(folder, config.sha256, config.graph_sha256, inputs(config), outputs(config))
 
 
 def inputs(config: ModelConfig) -> dict[str, Input]:
-    """The input that the graph of a model has."""
+    """Return the input that the graph of a model must have."""
     return {"pixels": Input((None, 1, config.image_size, config.image_size))}
 
 
 def outputs(config: ModelConfig) -> dict[str, int | None]:
-    """The outputs that the graph of a model has."""
+    """Return the outputs that the graph of a model must have."""
     return {"features": None, "logits": len(config.labels)}
 
 
 def by_onnx_runtime(session: Session) -> Network:
-    """A session as a network."""
+    """Return a network that runs a session of ONNX Runtime."""
     return lambda pixels: Outputs(**session(pixels))
 
 
 def by_pytorch(model: torch.nn.Module, device: str = "cpu") -> Network:
-    """A timm model in evaluation mode, with BatchNorm folded into its convolutions, as a network."""
+    """Return a network that runs a timm model in evaluation mode, with BatchNorm folded into its convolutions."""
     import torch
 
     from hwr.model.resnet import Answering, fused
@@ -95,7 +95,7 @@ def by_pytorch(model: torch.nn.Module, device: str = "cpu") -> Network:
 
 
 def _loaded(folder: Path, problem: UserError) -> torch.nn.Module:
-    """The model by PyTorch. Raises UserError, with the reason that it is needed, where that is not installed."""
+    """Load the model with PyTorch. Raises UserError if that is missing; ``problem`` says why it is needed."""
     if find_spec("torch") is None or find_spec("timm") is None:
         raise UserError(f"{problem}; {NEEDS_TORCH}")
     from hwr.model import store

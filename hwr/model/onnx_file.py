@@ -96,7 +96,7 @@ def _default(type_: str) -> Any:
 
 
 def _value(content: bytes, position: int, wire: int) -> tuple[Any, int]:
-    """A number or the bytes of a field, and the position behind it."""
+    """Return the number or the bytes of a field, and the position after it."""
     if wire == VARINT:
         return _varint(content, position)
     if wire == BYTES:
@@ -110,7 +110,7 @@ def _value(content: bytes, position: int, wire: int) -> tuple[Any, int]:
 
 
 def _varint(content: bytes, position: int) -> tuple[int, int]:
-    """An integer of 64 bits, seven to a byte, lowest first."""
+    """Return an integer of 64 bits, seven per byte, lowest first, and the position after it."""
     value = 0
     for shift, byte in enumerate(content[position : position + 10]):
         value |= (byte & 0x7F) << (7 * shift)
@@ -120,7 +120,7 @@ def _varint(content: bytes, position: int) -> tuple[int, int]:
 
 
 def _several(value: Any, wire: int, type_: str) -> list[Any]:
-    """One value of a field that may repeat, or numbers that are packed into one field."""
+    """Return one value of a repeated field, or the numbers that are packed into one field."""
     if wire != BYTES or type_ not in ("int", "float"):
         return [_one(value, wire, type_)]
     if type_ == "float":
@@ -133,7 +133,7 @@ def _several(value: Any, wire: int, type_: str) -> list[Any]:
 
 
 def _one(value: Any, wire: int, type_: str) -> Any:
-    """The value of a field by its type in FIELDS."""
+    """Return the value of a field by its type in FIELDS."""
     expected = {"int": VARINT, "float": FIXED32}.get(type_, BYTES)
     if wire != expected:
         raise GraphError(f"wire type {wire} where {expected} is expected: the graph is damaged")

@@ -29,7 +29,7 @@ class Node(NamedTuple):
     outputs: int
 
     def axes(self, name: str = "axes") -> list[int]:
-        """Axes given by the second input or, in older operator sets, by an attribute."""
+        """Return axes given by the second input or, in older operator sets, by an attribute."""
         if len(self.values) > 1:
             return [int(axis) for axis in _known(self.values[1])]
         return list(self.attributes.get(name, []))
@@ -59,7 +59,7 @@ def _known(value: Values | None) -> Values:
 
 
 def constant(tensor: Message) -> Values:
-    """The integers of a tensor that is part of the graph. Raise GraphError for other numbers, or too many."""
+    """Return the integers of a tensor that is part of the graph. Raises GraphError for other numbers, or too many."""
     dims, count = tuple(tensor["dims"]), math.prod(tensor["dims"])
     if tensor["data_type"] != 7 or tensor["external_data"] or tensor["data_location"]:
         raise GraphError("a constant that is not of 64-bit integers: weights belong into model.safetensors")
@@ -80,7 +80,7 @@ def _shape_of(node: Node) -> Values:
 
 
 def _quotient(value: Values, divisor: Values) -> Values:
-    """Whole numbers, as sizes are: rounded down is then rounded to zero, as ONNX does."""
+    """Divide sizes, which are not negative, so that rounding down is rounding to zero, as ONNX does."""
     if (divisor < 1).any() or (value < 0).any():
         raise GraphError("a size divided by a negative number or by zero")
     return np.asarray(value // divisor)
@@ -142,7 +142,7 @@ def _pool(node: Node) -> list[Shape]:
 
 
 def _slid(node: Node, sides: list[int], kernel: list[int]) -> list[int]:
-    """How often a window fits along each side."""
+    """Return how often a window fits along each side."""
     given, rank = node.attributes, len(sides)
     if given.get("auto_pad", b"NOTSET") != b"NOTSET":
         raise GraphError("padding that is not written out")

@@ -40,14 +40,14 @@ def write(model: torch.nn.Module, config: ModelConfig, weights: bytes) -> bytes:
 
 @lru_cache(maxsize=4)
 def _structure(architecture: str, model_args: str) -> onnx.ModelProto:
-    """The graph of an architecture, for pictures and classes of any number: tracing it takes seconds."""
+    """Return the graph of an architecture, for any image size and number of classes. Tracing takes seconds."""
     config = ModelConfig(("a", "b"), architecture, json.loads(model_args), image_size=TRACED)
     network, pixels = Answering(build(config)).eval(), torch.zeros(2, 1, TRACED, TRACED)
     return graph.structure(network, (pixels,), {"pixels": {0: "N"}}, OUTPUTS)
 
 
 def _sized(structure: onnx.ModelProto, config: ModelConfig) -> onnx.ModelProto:
-    """The same graph for a model's size of pictures and number of classes, on which nothing else in it depends."""
+    """Return the graph with a model's image size and number of classes; nothing else in it depends on them."""
     found = onnx.ModelProto()
     found.CopyFrom(structure)
     for tensor in found.graph.initializer:

@@ -139,12 +139,12 @@ def _check_outputs(graph: Message, outputs: Mapping[str, int | None], found: Map
 
 
 def _weights(graph: Message, tensors: Mapping[str, Entry]) -> dict[str, tuple[int, ...]]:
-    """The shapes of the weights, each of which must be one tensor of model.safetensors, and all of them used."""
+    """Return the shapes of the weights. Raises GraphError unless each is one tensor of model.safetensors, all used."""
     found: dict[str, tuple[int, ...]] = {}
     for one in graph["initializer"]:
         name, shape = one["name"], tuple(one["dims"])
         if name not in tensors or name in found:
-            raise GraphError(f"the weights {name[:80]!r}, which {WEIGHTS} does not have, or twice")
+            raise GraphError(f"the weights {name[:80]!r} are missing in {WEIGHTS}, or declared twice")
         entry = tensors[name]
         if one["data_location"] != 1 or one["raw_data"] or one["data_type"] != 1 or entry.dtype != "F32":
             raise GraphError(f"the weights {name[:80]!r} are not float32 values of {WEIGHTS}")
@@ -162,7 +162,7 @@ def _weights(graph: Message, tensors: Mapping[str, Entry]) -> dict[str, tuple[in
 
 
 def _loaded(graph: bytes, weights: bytes) -> onnxruntime.InferenceSession:
-    """A session of one thread, which takes the weights from memory."""
+    """Open a session of one thread, with the weights from memory."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # waking others takes as long as one picture
     options.log_severity_level = 3  # errors: a graph without names for its nodes is nothing to warn of
@@ -170,7 +170,7 @@ def _loaded(graph: bytes, weights: bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no other class in common
-        raise GraphError(f"ONNX Runtime does not take it: {' '.join(str(error).split())[:200]}") from None
+        raise GraphError(f"ONNX Runtime rejects it: {' '.join(str(error).split())[:200]}") from None
 
 
 def _listed(names: Any) -> str:

@@ -37,7 +37,7 @@ def infer(graph: Message, known: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 def _run(node: Message, shapes: dict[str, Shape], values: dict[str, Values]) -> list[Shape]:
-    """The shapes of a node's outputs; integers that it computes from shapes and constants go into ``values``."""
+    """Return the shapes of a node's outputs; integers computed from shapes and constants go into ``values``."""
     kind = node["op_type"]
     if kind not in RULES:
         raise GraphError(f"the operator {kind[:40]!r}, which our graphs do not have")
@@ -67,6 +67,6 @@ def _keep(name: str, shape: Shape, shapes: dict[str, Shape]) -> None:
 
 
 def _attribute(attribute: Message) -> Any:
-    """The value of an attribute, by its type in onnx.proto."""
+    """Return the value of an attribute, by its type in onnx.proto."""
     kind = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints"}[attribute["type"]]
     return attribute[kind]
