@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,22 @@ def _peak() -> float:
 EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 
 
+def _overwritten(rest: bytes, noise: bytes) -> bytes:
+    return noise + rest[len(noise) :]
+
+
+def _with_edge(rest: bytes, edge: int) -> bytes:
+    return edge.to_bytes(8, "big")[-4:] + rest[4:]
+
+
+def _shortened(rest: bytes, length: int) -> bytes:
+    return rest[length:]
+
+
+def _repeated(rest: bytes, length: int) -> bytes:
+    return rest[:length] * 3 + rest
+
+
 @st.composite
 def damaged(draw: st.DrawFn, contents: list[bytes]) -> bytes:
     """One of the contents, cut off, overwritten, shortened or repeated at one or two places."""
@@ -111,10 +128,10 @@ def damaged(draw: st.DrawFn, contents: list[bytes]) -> bytes:
         rest = content[at:]
         content = content[:at] + draw(
             st.just(b"")
-            | st.binary(min_size=1, max_size=16).map(lambda noise, rest=rest: noise + rest[len(noise) :])
-            | st.sampled_from(EDGES).map(lambda edge, rest=rest: edge.to_bytes(8, "big")[-4:] + rest[4:])
-            | st.integers(1, 64).map(lambda length, rest=rest: rest[length:])
-            | st.integers(1, 64).map(lambda length, rest=rest: rest[:length] * 3 + rest)
+            | st.binary(min_size=1, max_size=16).map(partial(_overwritten, rest))
+            | st.sampled_from(EDGES).map(partial(_with_edge, rest))
+            | st.integers(1, 64).map(partial(_shortened, rest))
+            | st.integers(1, 64).map(partial(_repeated, rest))
         )
     return content
 

@@ -59,4 +59,4 @@ def test_a_dash_is_a_sure_dash_and_no_sure_digit(ink: np.ndarray) -> None:
 
 def test_a_digit_is_sure_in_every_alphabet(ink: np.ndarray) -> None:
     recognizer = surely("7")
-    assert all(recognizer.is_confident(ink, name) for name in ("digits", "all", "printable"))  # type: ignore[arg-type]
+    assert all(recognizer.is_confident(ink, name) for name in ("digits", "all", "printable"))

@@ -1,8 +1,9 @@
 """The bundled model through the public names alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,7 +110,9 @@ def test_probabilities_are_a_distribution_and_top_k_is_its_head(recognizer: Reco
 def test_digits_are_a_softmax_over_ten_classes_and_letters_sum_both_cases(recognizer: Recognizer) -> None:
     picture = next(255 - ink for name, ink in drawings() if name == "Z")
     everything = dict(zip(recognizer.labels(), recognizer.probabilities([picture])[0], strict=True))
-    for alphabet, cases in (("digits", lambda c: (c,)), ("letters", lambda c: (c, c.lower()))):
+    cases_of: dict[Alphabet, Callable[[str], tuple[str, ...]]]
+    cases_of = {"digits": lambda c: (c,), "letters": lambda c: (c, c.lower())}
+    for alphabet, cases in cases_of.items():
         answers = recognizer.labels(alphabet)
         summed = np.array([sum(everything[case] for case in cases(c)) for c in answers])
         found = recognizer.probabilities([picture], alphabet)[0]
@@ -203,5 +206,6 @@ def test_the_bundled_model_is_what_timm_loads_by_itself(recognizer: Recognizer) 
     with torch.inference_mode():
         expected = model(x)
     np.testing.assert_allclose(recognizer.network(x.numpy()).logits, expected.numpy(), rtol=0, atol=1e-4)
-    assert model.pretrained_cfg["label_names"] == list(recognizer.config.labels)
+    settings: Any = model.pretrained_cfg
+    assert settings["label_names"] == list(recognizer.config.labels)
     assert sum(p.stat().st_size for p in folder.iterdir()) < 25 * 2**20

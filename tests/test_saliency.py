@@ -30,7 +30,8 @@ def test_what_makes_a_q_of_an_o_is_its_tail(recognizer: Recognizer) -> None:
     seen = seen_by(recognizer, letter(TAIL))
     assert recognizer.answer(seen, 1, "letters").probabilities.keys() == {"Q"}
     found = recognizer.saliency(seen, "Q", "letters")
-    assert (found.dtype, found.shape) == (np.float32, seen.shape)
+    assert found.dtype == np.float32
+    assert found.shape == seen.shape
     half = len(seen) // 2
     assert found[half:, half:].sum() > 0.5 * found.sum()
 
@@ -48,7 +49,7 @@ def test_erasing_what_matters_most_costs_more_than_erasing_other_ink(recognizer:
     ink = order[seen.reshape(-1)[order] > 0]
     column = recognizer.labels("letters").index("Q")
 
-    def without(pixels: np.ndarray) -> float:  # type: ignore[type-arg]
+    def without(pixels: np.ndarray) -> float:
         left = seen.copy().reshape(-1)
         left[pixels] = 0
         return recognizer.answer(left.reshape(seen.shape), 26, "letters").probabilities[

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from huggingface_hub import HfApi, SpaceCard, constants
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name

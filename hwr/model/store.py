@@ -17,7 +17,9 @@ from hwr.files import sha256, to_json, write_atomically
 from hwr.model import verify
 from hwr.model.onnx_file import GraphError
 from hwr.model.session import GRAPH
-from hwr.model.verify import CONFIG, OURS, WEIGHTS
+from hwr.model.verify import CONFIG as CONFIG
+from hwr.model.verify import OURS
+from hwr.model.verify import WEIGHTS as WEIGHTS
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -98,10 +98,10 @@ def ask(hub: Hub) -> Iterator[Ask]:
         reader.stdin.close()
 
 
-def dataset(hub: Hub, repo: str, files: dict[str, bytes | None]) -> str:
+def dataset(hub: Hub, repo: str, files: Mapping[str, bytes | None]) -> str:
     if ("datasets", repo) not in hub.repos:
         hub.create(repo, repo_type="dataset")
-    return hub.commit(repo, files, repo_type="dataset")
+    return hub.commit(repo, dict(files), repo_type="dataset")
 
 
 def test_class_folders_are_read_by_split_and_nothing_else_is_fetched(hub: Hub, ask: Ask) -> None:
@@ -153,7 +153,10 @@ def test_parquet_has_the_names_of_its_schema_and_of_the_readme(hub: Hub, ask: As
 def test_long_tables_keep_rows_and_labels_together(hub: Hub, ask: Ask) -> None:
     count = 2 * hub_data.ROWS + 7
     few = [png(255 - i) for i in range(5)]
-    columns = {"picture": [few[i % 5] for i in range(count)], "character": [str(i % 5) for i in range(count)]}
+    columns: dict[str, Any] = {
+        "picture": [few[i % 5] for i in range(count)],
+        "character": [str(i % 5) for i in range(count)],
+    }
     dataset(hub, "owner/long", {"all.parquet": parquet([], **columns)})
     found = ask("owner/long")
     assert found["labels"] == [str(i % 5) for i in range(count)]

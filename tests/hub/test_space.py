@@ -98,7 +98,7 @@ def test_the_card_names_the_model(tree: Path) -> None:
     project = SpaceCard((ROOT / "README.md").read_text(encoding="utf-8"))
     assert page.data.to_dict() == project.data.to_dict() | {"models": ["me/model"]}
     assert f"[me/model@v1.0]({constants.ENDPOINT}/me/model/tree/v1.0)" in page.text
-    assert f"# {page.data.title}\n" in page.text
+    assert f"# {page.data['title']}\n" in page.text
 
 
 def test_the_card_of_the_bundled_model_names_none_on_the_hub(tree: Path) -> None:

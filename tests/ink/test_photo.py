@@ -152,7 +152,7 @@ def test_blank_squared_paper_and_a_blank_form_hold_no_writing() -> None:
 
 def test_a_box_around_one_character_is_taken_away() -> None:
     ink = drawn(FIVE)
-    framed = cv2.rectangle(ink.copy(), (30, 20), (230, 250), 255, 3)
+    framed = np.asarray(cv2.rectangle(ink.copy(), (30, 20), (230, 250), 255, 3), np.uint8)
     assert likeness(to_ink(255 - framed), ink) > 0.95
     assert likeness(to_ink(photo(framed)), ink) > 0.9
 
@@ -268,7 +268,7 @@ def test_grey_pictures_stay_as_bright_as_they_are() -> None:
 
 @pytest.mark.parametrize("light", [False, True])
 def test_ink_whose_paper_was_deleted_lies_on_what_its_edges_fade_into(light: bool) -> None:
-    soft = cv2.GaussianBlur(drawn(FIVE, pen=14), (0, 0), 3)
+    soft = np.asarray(cv2.GaussianBlur(drawn(FIVE, pen=14), (0, 0), 3), np.uint8)
     tone = soft if light else 255 - soft
     picture = np.dstack([tone, tone, tone, np.where(soft > 40, 255, 0).astype(np.uint8)])
     assert likeness(to_ink(picture), soft) > 0.95

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -148,6 +149,7 @@ def test_a_dataset_picture_pasted_into_the_sketchpad_gives_the_very_tensor_of_tr
         layer = np.zeros((*image.shape, 4), np.uint8)
         layer[..., 3] = image
         composite = np.dstack([255 - image] * 3)
+        value: dict[str, Any]
         for value in (
             {"layers": [layer]},
             {"background": None, "layers": [], "composite": composite},

@@ -15,6 +15,8 @@ from networks import TINY, lively
 from hwr import UserError
 from hwr.config import ModelConfig
 from hwr.model import network, resnet_graph, store
+from hwr.model.onnx_file import GraphError
+from hwr.model.resnet import build
 from hwr.model.session import GRAPH
 
 PIXELS = torch.randn(3, 1, 32, 32).numpy()
@@ -35,9 +37,9 @@ def folder(saved: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def expected(folder: Path) -> np.ndarray:  # type: ignore[type-arg]
+def expected(folder: Path) -> np.ndarray:
     with torch.inference_mode():
-        found: np.ndarray = store.load(folder)[0](torch.from_numpy(PIXELS)).numpy()  # type: ignore[type-arg]
+        found: np.ndarray = store.load(folder)[0](torch.from_numpy(PIXELS)).numpy()
     return found
 
 
@@ -62,7 +64,7 @@ def test_a_model_of_more_classes_and_larger_pictures_has_its_graph_at_once(tmp_p
     traced = resnet_graph._structure.cache_info().misses
     config = ModelConfig(tuple("abcdefg"), "resnet18", TINY, image_size=48)
     torch.manual_seed(0)
-    store.save(tmp_path, resnet_graph.build(config).state_dict(), config, {}, {})
+    store.save(tmp_path, build(config).state_dict(), config, {}, {})
     assert resnet_graph._structure.cache_info().misses <= max(traced, 1)
     assert network.load(tmp_path)[0](np.zeros((2, 1, 48, 48), np.float32)).logits.shape == (2, 7)
 
@@ -109,7 +111,7 @@ def test_a_network_of_other_operators_is_saved_without_a_graph(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> bytes:
-        raise network.GraphError("the operator 'Pad', which our graphs do not have")
+        raise GraphError("the operator 'Pad', which our graphs do not have")
 
     monkeypatch.setattr(resnet_graph, "write", refuse)
     config = ModelConfig(tuple("abcde"), "resnet18", TINY, image_size=32)

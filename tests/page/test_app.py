@@ -216,6 +216,7 @@ def test_a_curl_of_two_steps_reads_a_picture(page_url: str, on_paper: Any) -> No
 
 def test_two_endpoints_are_for_programs_and_both_are_explained(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
+    assert isinstance(api, dict)
     assert set(api["named_endpoints"]) == {"/predict", "/read"}
     assert api["unnamed_endpoints"] == {}
     for name, endpoint in api["named_endpoints"].items():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ RUN = [
 ]
 
 
-def train(out: Path, *flags: str, **options: object) -> subprocess.Popen[str]:
+def train(out: Path, *flags: str, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "train.py", *RUN, "--out", str(out), *flags]
     return subprocess.Popen(
         command,

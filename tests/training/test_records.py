@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -21,8 +22,9 @@ def start(folder: Path, *command: str) -> Records:
     return run
 
 
-def written(folder: Path) -> dict[str, object]:
-    return json.loads((folder / records.RUN).read_bytes())
+def written(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / records.RUN).read_bytes())
+    return found
 
 
 def curve(folder: Path, name: str) -> list[tuple[int, float]]:
