@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from hwr.config import ModelConfig
 from hwr.files import sha256, to_json, write_atomically
@@ -36,6 +37,8 @@ EXPORTS = (
 )
 PRIVATE = ("model.pt2", "model.raw.pt2")  # not published: loading one can run code
 CURVES = "learning_curves.png"
+
+Model = TypeVar("Model", bound="torch.nn.Module")
 
 
 class Found(NamedTuple):
@@ -134,14 +137,22 @@ def load(folder: Path) -> tuple[torch.nn.Module, ModelConfig]:
     Raises UserError if a file is missing or damaged, if the weights are not those of config.json, or if a name or a
     shape differs.
     """
-    import torch
-
     from hwr.model.resnet import build
 
     config = verify.model_config(folder, verify.read_config(folder))
-    tensors = verify.weights(folder / WEIGHTS, config.sha256)
+    return load_weights(folder, config.sha256, lambda: build(config)), config
+
+
+def load_weights(folder: Path, digest: str, build: Callable[[], Model]) -> Model:
+    """Build a network and load the weights of a directory into it, both verified; it is in evaluation mode.
+
+    Raises UserError if the weights are missing or damaged, or if a name or a shape differs.
+    """
+    import torch
+
+    tensors = verify.weights(folder / WEIGHTS, digest)
     with torch.device("meta"):  # allocates nothing: a hostile config must not exhaust memory
-        verify.same_names(folder, build(config).state_dict(), tensors)
-    model = build(config)
+        verify.same_names(folder, build().state_dict(), tensors)
+    model = build()
     model.load_state_dict(tensors)
-    return model.eval(), config
+    return model.eval()

@@ -11,8 +11,9 @@ import safetensors.torch
 import torch
 
 from hwr.files import sha256, to_json, write_atomically
-from hwr.model import graph, verify
+from hwr.model import graph
 from hwr.model.session import GRAPH, WEIGHTS
+from hwr.model.store import load_weights
 from hwr.reading import language
 from hwr.reading.config import LineConfig
 from hwr.reading.network import LineNetwork, build
@@ -62,9 +63,4 @@ def load(folder: Path) -> tuple[LineNetwork, LineConfig]:
     Raises UserError where a file is missing or damaged, or the weights are not the network's.
     """
     config = read_config(folder)
-    tensors = verify.weights(folder / WEIGHTS, config.sha256)
-    with torch.device("meta"):  # without memory: a hostile config must not fill it
-        verify.same_names(folder, build(config).state_dict(), tensors)
-    network = build(config)
-    network.load_state_dict(tensors)
-    return network.eval(), config
+    return load_weights(folder, config.sha256, lambda: build(config)), config
