@@ -21,7 +21,7 @@ def test_accuracy_counts_the_right_answers_of_the_asked_classes(recognizer: Reco
     digits = accuracy.Row("digits", "sample", "digits", DIGITS)
     measured = accuracy.measure(recognizer, digits, Path())
     source = sources.read("sample", "test", Path())
-    rows = np.flatnonzero(source.labels < 10)
+    rows = np.flatnonzero(source.labels < 10).tolist()
     found = recognizer.probabilities([source.ink(i) for i in rows], "digits").argmax(1)
     assert measured["n"] == len(rows) == 1000
     assert measured["accuracy"] == pytest.approx((found == source.labels[rows]).mean())

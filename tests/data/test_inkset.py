@@ -14,6 +14,7 @@ from PIL import Image
 from hwr.config import ModelConfig, UserError
 from hwr.data import inkset as data
 from hwr.data import leakage, sources
+from hwr.data.downloads import Split
 from hwr.data.inkset import InkSet
 from hwr.ink.preprocess import fit, fit_ink
 from hwr.ink.strokes import draw
@@ -22,7 +23,7 @@ PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 MODEL = ModelConfig(labels=(), image_size=32)
 
 
-def load(name: str | Path, split: sources.Split = "train", pens: int = 1) -> InkSet:
+def load(name: str | Path, split: Split = "train", pens: int = 1) -> InkSet:
     return data.load(str(name), split, MODEL, Path("unused"), pens)
 
 
@@ -228,7 +229,7 @@ def test_files_that_share_writers_hold_out_the_same_ones_by_name(tmp_path: Path)
             "writer": np.arange(40),
             "writer_names": names[order],
         }
-        np.savez(tmp_path / f"{file}.npz", **arrays)
+        np.savez(tmp_path / f"{file}.npz", **arrays)  # type: ignore[arg-type]
         _, val = data.hold_out(load(tmp_path / f"{file}.npz"), 0.2, 0)
         assert val is not None
         held.append({names[order][i] for i in val.writers()})
@@ -300,6 +301,7 @@ def test_validation_is_fixed_by_seed_and_never_shares_a_writer() -> None:
     train, val = data.hold_out(pens, 0.2, seed=1)
     again, _ = data.hold_out(pens, 0.2, seed=1)
     other, _ = data.hold_out(pens, 0.2, seed=2)
+    assert val is not None
     assert len(train) + len(val) == len(pens)
     assert not set(train.groups) & set(val.groups)
     np.testing.assert_array_equal(train.images, again.images)
@@ -369,7 +371,7 @@ def test_near_duplicates_are_found_and_others_kept() -> None:
         return (bigger + rng.integers(0, 6, bigger.shape)).clip(0, 255).astype(np.uint8)
 
     rows = np.flatnonzero(source.labels == 8)[:30]  # eights are rich in detail: no two hands write the same
-    copies = np.stack([fit_ink(copied(i), 32, MODEL.ink_fraction) for i in rows])  # type: ignore[arg-type]
+    copies = np.stack([np.asarray(fit_ink(copied(i), 32, MODEL.ink_fraction)) for i in rows])
     others = originals.images[source.labels == 8][30:]
     ink = ink_set(np.concatenate([copies, others]), "8" * (len(copies) + len(others)))
     near = leakage.near_duplicates(ink, originals.take(rows))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import hwr
 from hwr import Recognizer
 from hwr.config import ModelConfig, UserError
-from hwr.export import export, parity
+from hwr.export import Format, export, parity
 from hwr.export import int8 as export_int8
 from hwr.export import onnx as export_onnx
 from hwr.export import torch as export_torch
@@ -169,7 +169,7 @@ def test_an_export_that_answers_otherwise_is_not_written(
     ],
 )
 def test_one_other_answer_too_many_is_enough_to_refuse(
-    tmp_path: Path, form: export.Format, found: parity.Parity, words: str
+    tmp_path: Path, form: Format, found: parity.Parity, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
         export._keep(tmp_path / "model", b"", found, export.TARGETS[form])
@@ -201,7 +201,7 @@ def test_compare_counts_pictures_whose_best_answer_is_the_same() -> None:
 @pytest.mark.parametrize("form", ["onnx", "int8"])
 @pytest.mark.parametrize("missing", export_onnx.PACKAGES)
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str, form: export.Format
+    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str, form: Format
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(UserError, match=f"^{missing} is not installed: pip install onnx onnxscript onnxruntime$"):

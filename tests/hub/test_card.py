@@ -47,6 +47,11 @@ NASTY = [
 BLOCK = re.compile(r"### (.+?)\n.*?```python\n(.*?)```", re.DOTALL)
 
 
+def front(text: str) -> Any:
+    """The front matter of a card, whose class has the attributes that it was given."""
+    return ModelCard(text).data
+
+
 def figures(n: int, right: float, error: float) -> dict[str, float]:
     return {"n": n, "accuracy": right, "accuracy_low": right - 0.01, "accuracy_high": right, "calibration_error": error}
 
@@ -83,7 +88,7 @@ def plain(page: str) -> str:
 
 
 def test_every_figure_is_in_the_metadata_once_and_under_its_own_data_set() -> None:
-    results = ModelCard(card.write(FULL, NOTES, MEASURED)).data.eval_results
+    results = front(card.write(FULL, NOTES, MEASURED)).eval_results
     assert results
     found = {(r.dataset_type, r.metric_type, r.metric_value) for r in results}
     digits, letters = "ylecun/mnist", "emnist_byclass_test"
@@ -105,14 +110,15 @@ def test_every_figure_is_in_the_metadata_once_and_under_its_own_data_set() -> No
 def test_the_metadata_survives_the_hubs_own_reading_and_writing() -> None:
     text = card.write(FULL, NOTES, MEASURED)
     read = ModelCard(text)
+    data = front(text)
     assert str(read) == text
     index = yaml.safe_load(text.split("---\n")[1])["model-index"]
     name, results = model_index_to_eval_results(index)
-    assert results == read.data.eval_results
+    assert results == data.eval_results
     assert eval_results_to_model_index(name, results) == index
-    assert (read.data.library_name, read.data.pipeline_tag) == ("timm", "image-classification")
-    assert read.data.datasets == ["ylecun/mnist"]
-    assert {"handwriting", "ocr", "timm"} <= set(read.data.tags or [])
+    assert (data.library_name, data.pipeline_tag) == ("timm", "image-classification")
+    assert data.datasets == ["ylecun/mnist"]
+    assert {"handwriting", "ocr", "timm"} <= set(data.tags or [])
 
 
 def test_the_body_states_every_figure_the_command_and_the_conditions() -> None:
@@ -131,7 +137,7 @@ def test_the_body_states_every_figure_the_command_and_the_conditions() -> None:
 @pytest.mark.parametrize("measured", [{}, {"validation": {}}, {"test": {}}])
 def test_a_model_without_records_gets_a_card_without_figures(notes: dict[str, Any], measured: dict[str, Any]) -> None:
     text = card.write(TINY, notes, measured)
-    data = ModelCard(text).data
+    data = front(text)
     assert (data.eval_results, data.license, data.datasets) == (None, None, None)
     for words in ("Nothing was measured", "How was not recorded", "- not recorded", "No licence of the weights"):
         assert words in text
@@ -150,7 +156,7 @@ def test_the_card_tells_what_the_classes_allow() -> None:
     for words in ("size alone", "A lone 0 and O"):
         assert words in full
         assert words not in digits + pictures
-    assert "handwriting" not in (ModelCard(pictures).data.tags or [])
+    assert "handwriting" not in (front(pictures).tags or [])
 
 
 def test_many_classes_do_not_bury_the_card() -> None:
@@ -179,16 +185,16 @@ def test_many_classes_do_not_bury_the_card() -> None:
     ],
 )
 def test_a_licence_is_assumed_only_where_all_data_allow_it(training: dict[str, Any], license_id: str | None) -> None:
-    assert ModelCard(card.write(TINY, {"training": training}, {})).data.license == license_id
+    assert front(card.write(TINY, {"training": training}, {})).license == license_id
     chosen = card.write(TINY, {"training": training}, {}, license="cc-by-4.0")
-    assert ModelCard(chosen).data.license == "cc-by-4.0"
+    assert front(chosen).license == "cc-by-4.0"
     assert "published under cc-by-4.0" in chosen
 
 
 def test_a_licence_that_the_config_names_is_taken() -> None:
     notes = {"training": {"data": ["mnist"], "init": "runs/mine"}}
-    assert ModelCard(card.write(TINY, notes, {})).data.license is None
-    assert ModelCard(card.write(TINY, notes | {"license": "cc0-1.0"}, {})).data.license == "cc0-1.0"
+    assert front(card.write(TINY, notes, {})).license is None
+    assert front(card.write(TINY, notes | {"license": "cc0-1.0"}, {})).license == "cc0-1.0"
 
 
 def test_data_behind_the_start_are_attributed_too() -> None:
@@ -215,7 +221,7 @@ def test_known_sources_are_told_by_whole_words() -> None:
 def test_only_a_set_of_its_very_name_is_linked_to_the_hub() -> None:
     names = ("mnist", "usps_test", "mnist_mine", "svhn")
     measured = {"test": {name: figures(10, 0.5, 0.1) for name in names}}
-    results = ModelCard(card.write(TINY, NOTES, measured)).data.eval_results or []
+    results = front(card.write(TINY, NOTES, measured)).eval_results or []
     assert [r.dataset_type for r in results[::2]] == [
         "ylecun/mnist",
         "flwrlabs/usps",
@@ -227,7 +233,7 @@ def test_only_a_set_of_its_very_name_is_linked_to_the_hub() -> None:
 
 def test_datasets_of_the_hub_are_named_with_their_revision() -> None:
     notes = {"training": {"data": ["hf://datasets/owner/signs@v1/folder", "hf://datasets/owner/signs", "usps"]}}
-    data = ModelCard(card.write(TINY, notes, {"test": {"owner/signs@1234567": figures(10, 0.5, 0.1)}})).data
+    data = front(card.write(TINY, notes, {"test": {"owner/signs@1234567": figures(10, 0.5, 0.1)}}))
     assert data.datasets == ["owner/signs", "flwrlabs/usps"]
     [result, _] = data.eval_results or []
     assert (result.dataset_type, result.dataset_revision) == ("owner/signs", "1234567")
@@ -263,7 +269,7 @@ def test_a_name_from_elsewhere_means_nothing_to_markdown_or_html(name: str) -> N
     tags = set(re.findall(r"</?[a-z0-9]+", page))
     assert tags <= set(re.findall(r"</?[a-z0-9]+", usual)) | {"<img", "<code", "</code"}
     assert page.count("<a ") == 1, "timm's address is the only link"
-    ModelCard(text).data.to_yaml()
+    front(text).to_yaml()
 
 
 def test_no_name_is_taken_for_a_part_of_the_template() -> None:
@@ -373,7 +379,7 @@ def test_a_repository_s_card_loads_from_it() -> None:
     ):
         assert words in text
     assert card.FOLDER not in text
-    assert ModelCard(text).data.model_name == "name-2"
+    assert front(text).model_name == "name-2"
     for _, script in BLOCK.findall(text):
         compile(script, "example", "exec")
 
@@ -392,4 +398,4 @@ def test_what_is_no_repository_never_gets_into_the_examples(repo: str) -> None:
 
 
 def test_a_number_for_a_name_stays_a_name() -> None:
-    assert ModelCard(card.write(TINY, NOTES, MEASURED, repo="owner/123")).data.model_name == "123"
+    assert front(card.write(TINY, NOTES, MEASURED, repo="owner/123")).model_name == "123"

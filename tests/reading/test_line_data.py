@@ -80,7 +80,8 @@ def test_blank_ink_is_no_line() -> None:
 
 def test_folders_of_pictures_with_texts_and_tables_give_the_same_lines(tmp_path: Path, sample: sources.Lines) -> None:
     pairs, table = tmp_path / "pairs", tmp_path / "table"
-    pairs.mkdir(), table.mkdir()
+    pairs.mkdir()
+    table.mkdir()
     rows = ["file_name,text"]
     for i in range(3):
         picture = Image.fromarray(255 - np.asarray(render_plainly(sample.drawn(i), 48, 1.0)))

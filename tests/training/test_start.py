@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_the_bundled_model_starts_a_run_with_the_same_answers() -> None:
 
 def test_pretrained_weights_are_summed_over_the_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """timm's weights as the Hub's cache keeps them: found there without network."""
-    colour = timm.create_model("resnet18", num_classes=1000)
+    colour: Any = timm.create_model("resnet18", num_classes=1000)
     cache = tmp_path / "hub" / "models--timm--resnet18.a1_in1k"
     (cache / "refs").mkdir(parents=True)
     (cache / "refs" / "main").write_text("0" * 40)

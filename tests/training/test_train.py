@@ -42,7 +42,7 @@ def test_the_sample_trains_a_model_that_reads_digits_it_never_saw(tmp_path: Path
 
     recognizer = Recognizer.from_pretrained(tmp_path / "model")
     source = sources.read("sample", "test", Path())
-    rows = np.flatnonzero(source.labels < 10)
+    rows = np.flatnonzero(source.labels < 10).tolist()
     found = recognizer.probabilities([source.ink(i) for i in rows], "digits").argmax(1)
     assert (found == source.labels[rows]).mean() > 0.95
 
@@ -201,7 +201,7 @@ def tyro_help(group: type) -> dict[str, str]:
     """Each field's docstring, read from the source."""
     body = ast.parse(textwrap.dedent(inspect.getsource(group))).body[0].body  # type: ignore[attr-defined]
     pairs = itertools.pairwise(body)
-    return {a.target.id: b.value.value for a, b in pairs if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr)}  # type: ignore[union-attr,attr-defined,misc]
+    return {a.target.id: b.value.value for a, b in pairs if isinstance(a, ast.AnnAssign) and isinstance(b, ast.Expr)}  # type: ignore[union-attr,attr-defined]
 
 
 def test_a_recipe_sets_defaults_that_flags_beside_it_override() -> None:
