@@ -24,7 +24,7 @@ class Row(NamedTuple):
 def printable(text: str) -> str:
     """Return the text with backslashes and unprintable characters as Python escapes.
 
-    So no name of a file moves a terminal's cursor or begins a line.
+    No file name can then move a terminal's cursor or begin a line.
     """
     return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in text)
 

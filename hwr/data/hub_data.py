@@ -36,8 +36,8 @@ def read(name: str, split: Split) -> Labelled:
     """Read a split of a dataset named as in FORM, at one commit, which becomes part of its name.
 
     The names of files and folders determine their split. Files without one belong to "train", and to "test" as well if
-    no file names a split. Raises UserError for what is missing, of another form, damaged, or above MAX_BYTES, and
-    UnavailableError where neither the Hub nor a copy of the split is there.
+    no file names a split. Raises UserError for data that is missing, of another form, damaged, or above MAX_BYTES, and
+    UnavailableError if the Hub cannot be reached and the split is not cached.
     """
     data = fetch(name, split)
     parquet = any(path.endswith(".parquet") for path in data.paths)

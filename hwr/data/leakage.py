@@ -17,7 +17,7 @@ from hwr.data.inkset import InkSet
 
 CORRELATION = 0.97  # fitted pictures, which are aligned, may be copies from this correlation on
 CERTAIN = 0.995  # and are copies from this one on
-NEAREST = 5  # at most so many candidates per test picture: all bars look alike, and only one is the copy
+NEAREST = 5  # candidates per test picture, at most: all bars look alike, and only one is the copy
 COLLECTIONS = ("emnist", "mnist")  # each was cut from the forms once, by one program: a copy would be identical
 SIDE = 24  # pixels per side at which pictures are compared: small enough to hide differences of resampling
 ROWS = 8192  # rows of each matrix in a product: 256 MiB of correlations at a time
@@ -53,7 +53,7 @@ def near_duplicates(ink: InkSet, test: InkSet) -> NDArray[np.bool_]:
 
 
 def _near(trained: torch.Tensor, tested: torch.Tensor, nearest: int) -> torch.Tensor:
-    """Return the rows of signatures (N, D) that are as near to any of (M, D) as a copy."""
+    """Return the rows of signatures (N, D) that are close enough to one of (M, D) to be copies."""
     closeness = torch.cat([rows @ tested.T for rows in trained.split(ROWS)])
     near = (closeness > CERTAIN).any(1)
     best = closeness.topk(min(nearest, len(trained)), dim=0)

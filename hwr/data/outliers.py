@@ -19,9 +19,9 @@ from hwr.ink.strokes import Strokes, sketch
 
 SIDE = 48  # pixels of a drawing's longer side: about what the network sees
 MIN_INK = 64  # grey level from which a pixel of a character counts as its ink
-OVERLAP, APART = 0.25, 0.7  # characters of a line share at most, or stand apart by at most, these shares of a height
-TOUCHING = (-0.15, 0.02)  # shares of a height between the boxes of two that mostly touch
-LEAST_PART = 0.45  # of a neighbour's width: less of it leaves a character what it is
+OVERLAP, APART = 0.25, 0.7  # largest overlap and largest distance of neighbours in a line, in heights
+TOUCHING = (-0.15, 0.02)  # distances between the boxes of two characters that mostly touch, in heights
+LEAST_PART = 0.45  # of a neighbour's width: a smaller part does not change the character
 
 
 @dataclass(frozen=True)

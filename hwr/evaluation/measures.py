@@ -131,13 +131,13 @@ def rejection(logits: torch.Tensor, answers: Answers, config: ModelConfig) -> Me
     curve = metrics.risk_coverage(sure, answers.right)
     accepted = sure >= config.rejection_threshold
     right = answers.right[accepted]
-    thinned = curve[np.unique(np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int))]
+    sampled = curve[np.unique(np.linspace(0, len(curve) - 1, CURVE_POINTS).round().astype(int))]
     return {
         "threshold": config.rejection_threshold,
         "accepted": accepted.double().mean().item(),
         "accuracy_of_accepted": right.double().mean().item() if len(right) else None,
         "area_under_risk": metrics.area_under_risk(curve),
-        "curve": [dict(zip(("threshold", "coverage", "risk"), point, strict=True)) for point in thinned.tolist()],
+        "curve": [dict(zip(("threshold", "coverage", "risk"), point, strict=True)) for point in sampled.tolist()],
     }
 
 

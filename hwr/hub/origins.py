@@ -19,7 +19,7 @@ ATTRIBUTION = {
     "svhn": "SVHN (Netzer et al. 2011), non-commercial use",
     "cifar10": "CIFAR-10 (Krizhevsky 2009)",
 }
-LICENSE = "apache-2.0"  # of weights that come from nothing but data whose licence is known and forbids no use:
+LICENSE = "apache-2.0"  # of weights that come from these data sets alone, whose licences allow any use:
 FREE = frozenset({"mnist", "emnist", "sample", "unipen", "pendigits", "qmnist", "kmnist"})
 NIST = "employees of the U. S. Census Bureau and high-school students, early 1990s"
 HANDS: dict[str | None, str] = {

@@ -28,7 +28,7 @@ from hwr.model.weights_file import Entry
 
 GRAPH, WEIGHTS = "model.onnx", "model.safetensors"
 MAX_GRAPH_BYTES = 2**20  # the graph of ResNet-152 has 100 kB
-WIDEST = 4096  # pixels: free sides of an input, such as a line's width, are taken to be so long when memory is bounded
+WIDEST = 4096  # pixels: assumed for free sides of an input, such as a line's width, to bound the memory
 OPSETS, IR_VERSIONS = range(13, 26), range(4, 14)  # of ONNX
 ONNX_TYPES = {"float32": 1, "int32": 6, "int64": 7}
 
@@ -165,7 +165,7 @@ def _loaded(graph: bytes, weights: bytes) -> onnxruntime.InferenceSession:
     """Open a session of one thread, with the weights from memory."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # waking others takes as long as one picture
-    options.log_severity_level = 3  # errors: a graph without names for its nodes is nothing to warn of
+    options.log_severity_level = 3  # errors only: it would warn of nodes without names
     options.add_external_initializers_from_files_in_memory([WEIGHTS], [weights], [len(weights)])
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -103,7 +103,7 @@ def weights(path: Path, expected: str) -> dict[str, torch.Tensor]:
     content = weights_file.read(path, expected)
     try:
         return safetensors.torch.load(content)
-    except Exception as error:  # of types and shapes that torch lacks it raises whatever it stumbles over
+    except Exception as error:  # safetensors raises several kinds for types and shapes that torch lacks
         raise UserError(f"{path} is damaged: {str(error)[:200]}") from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 HANDWRITING = {
     # EMNIST's letters and digits are as frequent as on its test forms; all of MNIST beside it would make every O a 0.
     # The case of its letters comes from UNIPEN's here, and is corrected by the refinement.
-    # Of each name|name the first that can be had is read, and the records say which. The .npz files are made by
+    # Of each name|name the first that can be downloaded is read, and the records say which. The .npz files are made by
     # `python -m hwr prepare`; a part of EMNIST and two test sets stand in for downloads.
     "data": (
         "mnist",

@@ -89,7 +89,7 @@ class Records:
         self._board.rewind(epochs_done)
 
     def finish(self, measured: dict[str, Any]) -> None:
-        """Add to RUN when the run finished and what was ``measured`` at its end, and close TensorBoard's files."""
+        """Add the time of the end and the figures ``measured`` then to RUN, and close TensorBoard's files."""
         if not self.enabled:
             return
         self._write_run(read_run(self.folder) | {"finished": _now(), "measured": measured})
@@ -245,7 +245,7 @@ class _Board:
         """Open the writer. The import is here because it takes seconds."""
         if self._writer is None:
             with warnings.catch_warnings():
-                # TensorBoard and protobuf use names that newer Pythons deprecate; who trains cannot change that.
+                # TensorBoard and protobuf use names that newer Pythons deprecate; a user cannot change that.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 from torch.utils.tensorboard import SummaryWriter
             self._writer = SummaryWriter(str(self.folder), purge_step=self._purge_step)

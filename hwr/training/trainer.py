@@ -55,7 +55,7 @@ class Run:
         self.batch = min(config.batch_size, task.samples)
         self.steps = max(1, task.samples // self.batch)
         self.ema = ModelEmaV3(model, decay=config.ema, use_warmup=True) if config.ema else None
-        model.requires_grad_(True)  # the optimizer must know what is unfrozen later
+        model.requires_grad_(True)  # the optimizer needs the parameters that are unfrozen later too
         self.optimizer = accelerator.prepare_optimizer(optim.optimizer(model, config))
         self.scheduler = optim.schedule(self.optimizer.optimizer, config, self.steps)
         self.plateau = optim.plateau(self.optimizer.optimizer, config)

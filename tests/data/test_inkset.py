@@ -430,7 +430,7 @@ def test_removal_counts_and_leaves_drawn_trajectories_alone() -> None:
     assert len(drawn) == len(pens)
 
 
-def test_what_is_left_of_a_thinned_class_is_seen_oftener() -> None:
+def test_classes_that_lost_samples_are_sampled_as_often_as_before() -> None:
     sample = load("sample").weighted(0.5)
     one = sample.labels == sample.labels[0]
     keep = ~one
