@@ -344,7 +344,7 @@ def installed(alone: Path, venv: Path) -> Path:
     if ready := os.environ.get("HWR_SERVING_PYTHON"):
         return Path(ready)
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    install = [venv / "bin" / "python", "-m", "pip", "install", "-q", "-r", "requirements.txt"]
+    install = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", "-r", "requirements.txt"]
     subprocess.run(install, cwd=alone, check=True)
     return venv / "bin" / "python"
 
