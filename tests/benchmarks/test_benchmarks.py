@@ -1,6 +1,7 @@
 """benchmarks/: what the README's figures are measured with."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_timed_call_has_a_pause_before_it_on_request(
     recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, pause: bool
 ) -> None:
     happened: list[float | str] = []
-    monkeypatch.setattr(engines.time, "sleep", happened.append)
+    monkeypatch.setattr(time, "sleep", happened.append)
     blind = engines.Engine(lambda page: "7", lambda page: happened.append("timed"))
     sample = engines.sample("digits", "sample", "test", "digits", 3, engines.Options())
     engines.measure(recognizer, {"blind": lambda _: blind}, {"blind": engines.Layout(32, 0.1)}, sample, pause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from benchmarks import language, reading
 from hwr.data.lines import sources
 from hwr.data.lines.composing import Hand, Line, hand_of, is_held_out
+from hwr.data.lines.sampling import GAPS
+from hwr.reading.config import PRINTABLE
 
 RNG = np.random.default_rng
 
@@ -22,7 +25,7 @@ def bars() -> Hand:
 
 def test_lines_of_held_out_writers_alone_are_read() -> None:
     options = reading.Options(data="sample", n=1000)
-    lines = sources.read("sample", options.write or reading.Path(), reading.PRINTABLE)
+    lines = sources.read("sample", options.write or Path(), PRINTABLE)
     assert isinstance(lines, sources.Lines)
     texts = {text for text, writer in zip(lines.texts, lines.writers, strict=True) if is_held_out(writer)}
     kinds = dict(reading.kinds(options, RNG(0)))
@@ -33,7 +36,7 @@ def test_lines_of_held_out_writers_alone_are_read() -> None:
 
 def test_strings_are_composed_of_one_kind_of_character() -> None:
     for kind, pool in (("digits", string.digits), ("letters", string.ascii_letters)):
-        written = reading.composed([bars()], kind, reading.GAPS["apart"], RNG(1))
+        written = reading.composed([bars()], kind, GAPS["apart"], RNG(1))
         assert set(written.text) <= set(pool) and 2 <= len(written.text) <= 8
         assert written.ink.max() == 255
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hwr.config import ModelConfig, UserError
+from hwr.data import downloads, leakage, sources
 from hwr.data import inkset as data
-from hwr.data import leakage, sources
 from hwr.data.downloads import Split
 from hwr.data.inkset import InkSet
 from hwr.ink.preprocess import fit, fit_ink
-from hwr.ink.strokes import draw
+from hwr.ink.strokes import draw, sketch
 
 PENS = Path(__file__).parents[1] / "data" / "pens.npz"
 MODEL = ModelConfig(labels=(), image_size=32)
@@ -30,7 +30,7 @@ def load(name: str | Path, split: Split = "train", pens: int = 1) -> InkSet:
 def picture(seed: int) -> NDArray[np.uint8]:
     """A scribble, white on black."""
     rng = np.random.default_rng(seed)
-    return sources.sketch([np.cumsum(rng.normal(0, 5, (12, 2)), axis=0)], rng, side=28)[:40, :40]
+    return sketch([np.cumsum(rng.normal(0, 5, (12, 2)), axis=0)], rng, side=28)[:40, :40]
 
 
 def write_folder(root: Path, classes: str, count: int) -> None:
@@ -208,7 +208,7 @@ def test_of_alternatives_the_first_that_can_be_had_is_read(
     def offline(*_: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(sources.downloads, "read", offline)
+    monkeypatch.setattr(downloads, "read", offline)
     pens = str(Path(__file__).parent / "pens.npz")
     assert sources.read(f"emnist-byclass|{pens}", "train", tmp_path).name == "pens"
     assert f"Instead of emnist-byclass: {pens}" in capsys.readouterr().out

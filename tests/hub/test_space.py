@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import free_port
 from gradio_client import Client, handle_file
 from hub_server import Hub, reset, status
+from hub_wire import free_port
 from huggingface_hub import SpaceCard, constants
 
 from hwr import UnavailableError

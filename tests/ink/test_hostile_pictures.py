@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hwr import Recognizer, UserError
-from hwr.ink.picture import FORMATS, MAX_LAYERS, MAX_LENGTH, MAX_PIXELS, reduced
+from hwr.ink.formats import FORMATS
+from hwr.ink.picture import MAX_LAYERS, MAX_LENGTH, MAX_PIXELS, reduced
 from hwr.ink.preprocess import fit, to_ink
 from hwr.reading.result import Reading
 

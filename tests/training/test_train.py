@@ -253,7 +253,7 @@ def test_mistakes_are_found_before_data_is_read(
     flags: tuple[str, ...],
     words: str,
 ) -> None:
-    monkeypatch.setattr(train.prepare, "load", lambda *_: pytest.fail("the data was read"))
+    monkeypatch.setattr(train.datasets, "load", lambda *_: pytest.fail("the data was read"))
     assert words in mistake(monkeypatch, capsys, "--out", str(tmp_path / "model"), *flags)
 
 
