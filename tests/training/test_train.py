@@ -21,6 +21,7 @@ from hwr.data import sources
 from hwr.evaluation import report as evaluation
 from hwr.files import write_atomically
 from hwr.model import store
+from hwr.training import datasets
 from hwr.training.options import TrainConfig
 from hwr.training.recipes import ABOUT, RECIPES
 
@@ -253,7 +254,7 @@ def test_mistakes_are_found_before_data_is_read(
     flags: tuple[str, ...],
     words: str,
 ) -> None:
-    monkeypatch.setattr(train.datasets, "load", lambda *_: pytest.fail("the data was read"))
+    monkeypatch.setattr(datasets, "load", lambda *_: pytest.fail("the data was read"))
     assert words in mistake(monkeypatch, capsys, "--out", str(tmp_path / "model"), *flags)
 
 
