@@ -258,7 +258,7 @@ def test_a_missing_repository_is_named(ask: Ask) -> None:
     "name", ["", "owner", "owner/", "owner/a@", "owner/..", "owner/a@../b", "owner/a/../b", "ow ner/a"]
 )
 def test_bad_names_are_refused_before_anything_is_asked(name: str) -> None:
-    with pytest.raises(UserError, match="no name of a"):
+    with pytest.raises(UserError, match="not a valid name of a"):
         sources.read(f"hf://datasets/{name}", "train", Path("unused"))
 
 

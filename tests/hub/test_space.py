@@ -138,7 +138,7 @@ def test_front_matter_that_makes_no_space_is_refused(tree: Path, old: str, new: 
 def test_a_file_with_a_token_in_it_is_refused(tree: Path, name: str) -> None:
     with (tree / name).open("a") as file:
         file.write(f"\n# {TOKEN}\n")
-    with pytest.raises(UserError, match="what looks like a token") as caught:
+    with pytest.raises(UserError, match="a token of the Hub") as caught:
         space.contents(tree)
     assert str(tree / name) in str(caught.value)
     assert TOKEN not in str(caught.value)
@@ -297,7 +297,7 @@ def test_a_token_that_may_not_write_is_one_line_and_creates_nothing(
 
 def test_a_planted_token_stops_everything_before_the_hub_is_asked(hub_of_tests: Hub, tree: Path) -> None:
     edit(tree / "app.py", "AT_ONCE = 4", f"TOKEN = '{TOKEN}'\nAT_ONCE = 4")
-    with pytest.raises(UserError, match="what looks like a token"):
+    with pytest.raises(UserError, match="a token of the Hub"):
         space.deploy(PAGE, root=tree)
     assert not hub_of_tests.log
     assert not hub_of_tests.repos
