@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, engines, reading, results, speed
+from benchmarks import accuracy, engines, papers, reading, results, speed
 from hwr import UserError, cli
 from hwr.files import write_atomically
 
@@ -93,6 +93,10 @@ def of_engines(report: Report) -> str:
     return with_source(engines.table(report["results"]), used, n)
 
 
+def of_papers(report: Report) -> str:
+    return with_source(papers.table(report["results"]), report)
+
+
 def of_reading(report: Report) -> str:
     return reading.table(report["results"])
 
@@ -140,6 +144,7 @@ TABLES: dict[str, Callable[[Report], str]] = {
     "accuracy": of_accuracy,
     "engines": of_engines,
     "load": of_load,
+    "papers": of_papers,
     "personal": of_personal,
     "personal_session": of_personal,
     "reading": of_reading,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwr import saliency
 from hwr.config import OTHER, Alphabet, ModelConfig, UserError
 from hwr.hub import transfer
-from hwr.ink.photo import Written
+from hwr.ink.photo import Written, turned
 from hwr.ink.picture import Gray
 from hwr.ink.preprocess import fit, is_flat, to_input, written
 from hwr.model import network as networks
@@ -27,6 +27,7 @@ from hwr.reading.result import Box, Reading
 
 BATCH = 256  # pictures per batch: more is not faster, and takes memory
 FEW = 8  # pictures up to which one thread is faster than starting others
+ON_ITS_SIDE = 90, -90  # degrees: how a refused picture is tried again
 PART = 64  # pictures that a thread preprocesses and runs through the network in one pass
 
 Floats = NDArray[np.float32]
@@ -163,17 +164,22 @@ class Recognizer:
         if found is None:
             return Reading()
         reading = self._read(found, alphabet, k, words)
-        return reading.placed(lambda box: _in_picture(found, box), found.size) if found.moved else reading
+        if reading.refused:
+            turns = (self._read(turned(found, degrees), alphabet, k, words) for degrees in ON_ITS_SIDE)
+            reading = next((one for one in turns if one.is_sure), reading)
+        return reading
 
     def _read(self, found: Written, alphabet: Alphabet, k: int, words: Sequence[str] | None) -> Reading:
         """Read writing; the character model reads what stands in boxes or alone, where it knows the alphabet."""
-        if words is not None or not self.config.ink or alphabet not in self.alphabets:
-            return self.reader.read(found.ink, alphabet, k, words)
 
         def ask(inks: Sequence[Gray]) -> list[Answer]:
             return self.answers([fit(ink, self.config, is_ink=True) for ink in inks], k, alphabet)
 
-        return boxes.read(found.ink, found.cells, ask, lambda ink: self.reader.read(ink, alphabet, k))
+        if words is not None or not self.config.ink or alphabet not in self.alphabets:
+            reading = self.reader.read(found.ink, alphabet, k, words)
+        else:
+            reading = boxes.read(found.ink, found.cells, ask, lambda ink: self.reader.read(ink, alphabet, k))
+        return reading.placed(lambda box: _in_picture(found, box), found.size) if found.moved else reading
 
     @property
     def reader(self) -> LineReader:

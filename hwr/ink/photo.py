@@ -76,7 +76,7 @@ def lifted(pixels: Pixels) -> Written | None:
     if clean.ink is None:
         return None
     found = Written(mended(clean.ink), clean.cells, size, home)
-    return found if abs(clean.angle) < TURNED else _turned(found, clean.angle)
+    return found if abs(clean.angle) < TURNED else turned(found, clean.angle)
 
 
 def _gray(pixels: Pixels) -> Gray:
@@ -93,7 +93,7 @@ def _cut_out(pixels: Pixels, corners: page.Corners, side: int) -> tuple[Gray, Mo
     return _gray(small), back
 
 
-def _turned(found: Written, angle: float) -> Written:
+def turned(found: Written, angle: float) -> Written:
     """The same, turned back by so many degrees, on a canvas large enough for all of it."""
     height, width = found.ink.shape
     turn = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0), [0, 0, 1]])

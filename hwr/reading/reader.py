@@ -27,7 +27,10 @@ LEGIBLE = 0.3  # mean probability of a line's characters: a less probable line i
 CLUTTER = 3, 2  # pieces of ink and holes in them for each character, and for a line: of so many no writing consists
 COUNTED = 0.5  # a word is less probable than its characters together by this factor: their number is in doubt
 MOSTLY = 0.5  # share of the lines that must be legible, or the whole picture is refused
-REFUSED = "no writing that can be read was found"
+REFUSED = (
+    "no writing that can be read was found: crop the picture to the writing, turn it upright, go closer, "
+    "or take it in even light"
+)
 SOLID = 64  # grey levels: fainter ink does not widen a box
 MAX_WORDS = 100_000  # of a closed vocabulary
 VOCABULARY_BATCH = 256  # words whose likelihood is computed together

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+SEVERAL = 6  # characters: a page of fewer may look like others from the side
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two just outside
 
 
@@ -77,6 +79,12 @@ class Reading:
 
         lines = tuple(replace(one, box=place(one.box), words=tuple(map(word, one.words))) for one in self.lines)
         return replace(self, lines=lines, size=size)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether there is more than a word or two, and a good part of the words is sure."""
+        sure = sum(word.confident for word in self.words)
+        return len(self.characters) >= SEVERAL and sure >= len(self.words) / 3
 
     @property
     def words(self) -> tuple[Word, ...]:
