@@ -109,7 +109,7 @@ def table(rows: dict[str, dict[str, dict[str, float]]]) -> str:
     """Lines wholly right by the paper that they stand on, with their 95 % intervals, beside RapidOCR's."""
 
     def right(one: dict[str, float] | None) -> str:
-        return f"{one['right']:.0%} ({one['right_low']:.0%} to {one['right_high']:.0%})" if one else ""
+        return f"{one['right']:.0%} ({one['right_low']:.0%} to {one['right_high']:.0%})" if one else "not run"
 
     lines = [
         f"| {name} | {one['hwr']['n']} | {right(one['hwr'])} | {right(one.get('RapidOCR'))} |"

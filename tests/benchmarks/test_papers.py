@@ -36,4 +36,4 @@ def test_pages_show_one_writers_lines(name: str) -> None:
 def test_the_table_shows_intervals_and_the_peer_where_it_was_asked() -> None:
     row = {"n": 60, "right": 0.9, "right_low": 0.8, "right_high": 0.95}
     table = papers.table({"plain": {"hwr": row}})
-    assert table.endswith("| plain | 60 | 90% (80% to 95%) |  |")
+    assert table.endswith("| plain | 60 | 90% (80% to 95%) | not run |")

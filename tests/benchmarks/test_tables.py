@@ -64,6 +64,8 @@ REPORTS: dict[str, dict[str, Any]] = {
         }
     },
 }
+RIGHT = {"n": 60, "right": 0.9, "right_low": 0.8, "right_high": 0.95, "wrong_lines": 4, "milliseconds": 1500.0}
+REPORTS["papers"] = {"results": {"plain": {"hwr": RIGHT, "RapidOCR": RIGHT}, "squared": {"hwr": RIGHT}}}
 REPORTS["personal_session"] = REPORTS["personal"]
 
 
