@@ -10,7 +10,6 @@ with that choice and without words.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import reading
-from benchmarks.reading import Written
+from benchmarks.reading import Options, Written
 from hwr import cli
 from hwr.config import UserError
 from hwr.evaluation.text import error_rate
@@ -31,26 +30,8 @@ from hwr.reading.language import FILE, Language, read
 from hwr.reading.reader import LineReader
 
 KINDS = ("words", "lines of text", "letters apart")  # where words may help, and where they must not harm
-
-
-@dataclass(frozen=True)
-class Options:
-    """Whose lines are decoded, with which weights."""
-
-    data: str
-    """Lines of known writers: an .npz of pen trajectories with text."""
-    characters: tuple[str, ...] = ()
-    """Single characters of the same writers to compose strings of: .npz files of pen trajectories."""
-    model: str = "bundled"
-    """Model directory."""
-    n: int = 150
-    """Lines of each kind and half."""
-    seed: int = 0
-    """Chooses them."""
-    weights: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9)
-    """Of the logarithms of the language's probabilities."""
-    bonuses: tuple[float, ...] = (1.0, 1.6, 2.2)
-    """For every character."""
+WEIGHTS = (0.5, 0.7, 0.9)  # of the logarithms of the language's probabilities
+BONUSES = (1.3, 1.6, 1.9)  # for every character
 
 
 class Asked(NamedTuple):
@@ -61,6 +42,8 @@ class Asked(NamedTuple):
 
 
 def main(options: Options) -> None:
+    if options.rival or options.write:
+        raise UserError("--rival and --write have no effect here: leave them out")
     folder = transfer.find_reader(transfer.find(options.model))
     if folder is None:
         raise UserError(f"--model {options.model} has no line reader")
@@ -68,12 +51,11 @@ def main(options: Options) -> None:
     words = read(folder / FILE, config.words_sha256)
     reader, alphabet = LineReader.open(folder), alphabets(config.characters)["all"]
     rng = np.random.default_rng(options.seed)
-    source = reading.Options(options.data, options.characters, n=options.n)
     halves = [
-        {name: asked(reader, lines) for name, lines in reading.kinds(source, rng, half) if name in KINDS and lines}
+        {name: asked(reader, lines) for name, lines in reading.kinds(options, rng, half) if name in KINDS and lines}
         for half in map(reading.half_of, (0, 1))
     ]
-    grid = [Language(words, *pair) for pair in product(options.weights, options.bonuses)]
+    grid = [Language(words, *pair) for pair in product(WEIGHTS, BONUSES)]
     for language in tqdm(grid, "weights"):
         print(f"weight {language.weight}, bonus {language.bonus}:", shown(halves[0], alphabet, language), flush=True)
     best = min(grid, key=lambda language: errors(halves[0], alphabet, language))

@@ -67,7 +67,7 @@ def main(options: Options) -> None:
 
 
 def sure_answers(recognizer: Recognizer, picture: Gray) -> dict[str, list[str]]:
-    """What is answered surely, by `top_k` and by `read`, without printed words that are right."""
+    """Return the confident answers of `top_k` and `read`, without printed words that were read correctly."""
     printed = set(" ".join(PRINTED).split())
     seen = recognizer.see(picture)
     found: dict[str, list[str]] = {"top_k": [], "read": []}
@@ -84,7 +84,7 @@ def _is_sure_all_over(word: Word) -> bool:
 
 
 def pictures(of_each: int = OF_EACH) -> Iterator[Blank]:
-    """The same pictures for every model."""
+    """Yield the pictures, the same for every model."""
     for kind in KINDS:
         for number in range(of_each):
             yield Blank(kind, number, picture(kind, number))
@@ -102,7 +102,7 @@ def paper(rng: np.random.Generator) -> Gray:
 
 
 def photographed(picture: Gray, rng: np.random.Generator) -> Gray:
-    """In sloping light, blurred and noisy; every other picture stays as it was drawn."""
+    """Add uneven light, blur and noise to a picture, in half of the cases."""
     if rng.random() < 0.5:
         return picture
     light = np.linspace(1, rng.uniform(0.7, 1), SIZE[1]) * np.linspace(1, rng.uniform(0.8, 1), SIZE[0])[:, None]
@@ -111,12 +111,12 @@ def photographed(picture: Gray, rng: np.random.Generator) -> Gray:
 
 
 def pen(rng: np.random.Generator) -> tuple[int, int]:
-    """Grey and thickness of a printed line."""
+    """Return the grey level and the thickness of a printed line."""
     return int(rng.integers(0, 120)), int(rng.integers(1, 6))
 
 
 def bars(rng: np.random.Generator) -> Gray:
-    """One bar, or several: dashes, rules, blanks to be filled in."""
+    """One bar or several, as dashes, rules and blanks to be filled in are."""
     picture, (grey, thick), count = paper(rng), pen(rng), int(rng.integers(1, 7))
     long, y = int(rng.uniform(0.5, 0.9) * 400 / count), int(rng.integers(100, 260))
     for n in range(count):
@@ -165,7 +165,7 @@ def tables(rng: np.random.Generator) -> Gray:
 
 
 def smooth(rng: np.random.Generator, cells: int) -> NDArray[np.float32]:
-    """Random hills in [0, 1], so many to the picture's width."""
+    """Return smooth random values in [0, 1], with ``cells`` hills across the picture."""
     coarse = rng.random((max(cells * 3 // 4, 2), max(cells, 2))).astype(np.float32)
     return np.asarray(cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1), np.float32)
 
@@ -197,13 +197,13 @@ def printed(rng: np.random.Generator) -> Gray:
 
 
 def noise(rng: np.random.Generator) -> Gray:
-    """Of single pixels, or of grains."""
+    """Noise of single pixels, or of coarser grains."""
     grains = cv2.GaussianBlur(rng.normal(0, 1, SIZE), (0, 0), rng.uniform(0.4, 4))
     return np.asarray((128 + 50 * grains / grains.std()).clip(0, 255), np.uint8)
 
 
 def textures(rng: np.random.Generator) -> Gray:
-    """Wood, or cloth."""
+    """The texture of wood or cloth."""
     if rng.random() < 0.5:
         grain = cv2.resize(rng.normal(0, 1, (SIZE[0] // 2, 6)), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
         return np.asarray((140 + 25 * grain + rng.normal(0, 3, SIZE)).clip(0, 255), np.uint8)
@@ -224,7 +224,7 @@ def barcodes(rng: np.random.Generator) -> Gray:
 
 
 def shapes(rng: np.random.Generator) -> Gray:
-    """A square of black and white modules, as phones read them."""
+    """A matrix code: a square of black and white modules."""
     modules = (rng.random((21, 21)) < 0.5).astype(np.uint8)
     picture = paper(rng)
     picture[60:270, 120:330] = np.where(cv2.resize(modules, (210, 210), interpolation=cv2.INTER_NEAREST), 15, 240)

@@ -29,7 +29,7 @@ RED_BOX, BLACK_BOX = (215, 60, 50), (40, 40, 42)
 
 
 class Paper(NamedTuple):
-    """One row of the table: what is printed on the paper, and how it lies before the camera."""
+    """One row of the table: the print on the paper, and its position before the camera."""
 
     name: str
     print: str = ""  # "", clear, touching, crossing, squared, boxes
@@ -56,7 +56,7 @@ ROWS = (
 
 
 def upright(hand: Hand) -> Hand:
-    """A hand without digits that lie: some ones of the source are dashes."""
+    """Return a hand without digits that are wider than high: some ones of the source are dashes."""
 
     def stands(line: list[NDArray[np.float32]]) -> bool:
         wide, tall = np.ptp(np.concatenate(line), axis=0).tolist()
@@ -67,7 +67,7 @@ def upright(hand: Hand) -> Hand:
 
 
 def pages(row: Paper, writers: Sequence[Hand], numbers: range) -> Iterator[tuple[list[str], Photo]]:
-    """The lines of a page and its photo; the same for every model."""
+    """Yield the lines of each page and its photo, the same for every model."""
     for i in numbers:
         rng = np.random.default_rng((i, *row.name.encode()))
         hand = writers[int(rng.integers(len(writers)))]

@@ -106,7 +106,7 @@ def shown(name: str, one: dict[str, float]) -> str:
 
 
 def table(rows: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Lines wholly right by the paper that they stand on, with their 95 % intervals, beside RapidOCR's."""
+    """Return a Markdown table: the share of lines read wholly right on each kind of paper, beside RapidOCR."""
 
     def right(one: dict[str, float] | None) -> str:
         return f"{one['right']:.0%} ({one['right_low']:.0%} to {one['right_high']:.0%})" if one else "not run"

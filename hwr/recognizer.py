@@ -170,7 +170,7 @@ class Recognizer:
         return reading
 
     def _read(self, found: Written, alphabet: Alphabet, k: int, words: Sequence[str] | None) -> Reading:
-        """Read writing; the character model reads what stands in boxes or alone, where it knows the alphabet."""
+        """Read writing. Characters in boxes or alone are read by the character model if it has the alphabet."""
 
         def ask(inks: Sequence[Gray]) -> list[Answer]:
             return self.answers([fit(ink, self.config, is_ink=True) for ink in inks], k, alphabet)

@@ -1,22 +1,22 @@
-"""Strokes broken by gaps far narrower than the pen, as scratches and bad copies leave them, made whole."""
+"""Close gaps in strokes that are far narrower than the pen, as in scratched or badly copied writing."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from hwr.ink.line import INK_EDGE, pen_width
+from hwr.ink.line import pen_width, stroke_mask
 from hwr.ink.picture import Gray
 
-MANY = 6  # pieces: fewer are characters, dots and strokes ...
-FEWER = 3  # ... and if they are crumbs of the same strokes, so many times fewer are left without the gaps
-SIDES = (3, 5, 7, 9)  # pixels: gaps narrower than one of these are closed ...
-PEN = 3.0  # ... which the pen is at least so many times as wide as
+MANY = 6  # pieces of ink from which on strokes may be broken; fewer are characters, dots and separate strokes
+FEWER = 3  # factor by which closing the gaps must reduce the number of pieces
+SIDES = (3, 5, 7, 9)  # pixels: widths of gaps that are tried, the narrowest first
+PEN = 3.0  # smallest ratio of the pen's width to the width of the gaps
 
 
 def mended(ink: Gray) -> Gray:
-    """Ink, uint8 (H, W), with the gaps in its strokes filled; as it is where they are not what parts it."""
-    mask = (ink >= max(1, int(np.ceil(INK_EDGE * int(ink.max(initial=0)))))).view(np.uint8)
+    """Return ink, uint8 (H, W), with the gaps in its strokes closed; unchanged if its strokes are not broken."""
+    mask = stroke_mask(ink)
     pieces = _pieces(mask)
     if pieces < MANY:
         return ink

@@ -9,22 +9,23 @@ from numpy.typing import NDArray
 from hwr.ink.bars import Bar
 from hwr.ink.printed import NOTHING, Boxes
 
-CORNER = 0.05  # of a side's length: how far from its end another side may begin, as corners may be round ...
-NEAR = 5.0  # ... and pixels, likewise
-SMALLEST = 14  # pixels: narrower or lower cells hold no character
-FILLED = 0.85  # of its bounding box: a cell is a rectangle
-USUAL = (0.87, 1.15)  # of the boxes' typical width or height: a box of a form is so large ...
-PAIR = 0.06  # of that: how exactly two sides are so far apart
-MOSTLY = 0.5  # ... if they take such a share of the area of all cells; else it is a table
-SHORT = 1.5  # times a box's typical size: longer bars are no strokes
-SEVERAL = 6  # other sides that a side meets: then its ends may be ...
-BEYOND = 0.2  # ... such a share of its length beyond them
+CORNER = 0.05  # share of a side's length between its end and the side that it meets: corners may be round
+NEAR = 5.0  # pixels that this distance may always be
+SMALLEST = 14  # pixels: a narrower or lower cell holds no character
+FILLED = 0.85  # share of its bounding box that a cell fills, as a rectangle does
+USUAL = (0.87, 1.15)  # size of a form's box, relative to the typical width or height of all boxes
+PAIR = 0.06  # tolerance of the distance between two opposite sides, relative to the typical size
+MOSTLY = 0.5  # smallest share of all cells' area in boxes of the usual size; with less the grid is a table
+SHORT = 1.5  # typical sizes of a box: a longer bar cannot be a stroke of a character
+SEVERAL = 6  # crossings with other sides from which on a side may extend beyond the outermost one
+BEYOND = 0.2  # share of its length by which it may do so: a side of one of the boxes was missed
 
 
 def boxes_of(across: list[Bar], down: list[Bar], shape: tuple[int, ...]) -> tuple[list[Bar], list[Bar], Boxes]:
-    """The horizontal and vertical sides of boxes, and what they enclose, (N, 4), in reading order; nothing for none.
+    """Return the horizontal and vertical sides of boxes, and their cells, (N, 4), in reading order.
 
-    Straight strokes that reach from side to side part a box: where boxes are of one size, they are left out.
+    All three are empty if there are no boxes. A straight stroke that reaches from side to side would divide a box in
+    two: where boxes are of one size, such strokes are recognised and left out.
     """
     sides, posts = framing(across, down, shape)
     cells = cells_of(sides, posts, shape)
@@ -36,7 +37,7 @@ def boxes_of(across: list[Bar], down: list[Bar], shape: tuple[int, ...]) -> tupl
 
 
 def _without_strokes(sides: list[Bar], posts: list[Bar], cells: Boxes) -> tuple[list[Bar], list[Bar]]:
-    """The bars of a form that no stroke is: long ones, and those along boxes of the usual size."""
+    """Leave out bars that are strokes of characters: short ones that are not beside a box of the usual size."""
     if len(cells) < 2:
         return sides, posts
     size = cells[:, 2:] - cells[:, :2]
@@ -51,7 +52,7 @@ def _without_strokes(sides: list[Bar], posts: list[Bar], cells: Boxes) -> tuple[
 
 
 def _of_boxes(found: list[Bar], boxes: Boxes, along: float, across: float) -> list[Bar]:
-    """The bars that are sides of boxes of this size: each has a box beside it, or another side where its box ends."""
+    """Return the bars that are sides of boxes of this size: beside a box, or one box's height from another bar."""
     return [
         bar
         for bar in found
@@ -71,13 +72,13 @@ def _are_a_pair(a: Bar, b: Bar, apart: float) -> bool:
 
 
 def _typical(sizes: NDArray[np.int64], area: NDArray[np.int64]) -> float:
-    """Their median, each counted by its area: the narrow gaps between boxes are many."""
+    """Return the median size, weighted by area, so that the many narrow gaps between boxes count little."""
     order = np.argsort(sizes)
     return float(sizes[order][np.searchsorted(np.cumsum(area[order]), area.sum() / 2)])
 
 
 def _is_beside(bar: Bar, boxes: Boxes) -> bool:
-    """Whether a bar is the upper or lower side of one of the boxes."""
+    """Return whether a bar is the upper or lower side of one of the boxes."""
     middle = (boxes[:, 0] + boxes[:, 2]) / 2
     level = np.array([bar.at(x) for x in middle])
     beside = (bar.left < middle) & (middle < bar.right)
@@ -86,7 +87,7 @@ def _is_beside(bar: Bar, boxes: Boxes) -> bool:
 
 
 def framing(across: list[Bar], down: list[Bar], shape: tuple[int, ...]) -> tuple[list[Bar], list[Bar]]:
-    """The bars that begin and end at bars of the other direction, as the sides of boxes do."""
+    """Return the bars that begin and end at bars of the other direction, as the sides of boxes do."""
     height, width = shape
     sides, posts, before = across, down, -1
     while before != len(sides) + len(posts):
@@ -97,17 +98,17 @@ def framing(across: list[Bar], down: list[Bar], shape: tuple[int, ...]) -> tuple
 
 
 def _slack(bar: Bar) -> float:
-    """How far, in pixels, the end of a side may be from the side that it meets."""
+    """Return the largest distance, in pixels, between the end of a side and the side that it meets."""
     return max(NEAR, CORNER * min(bar.length, 200)) + bar.thickness / 2
 
 
 def _ends_at(bar: Bar, others: list[Bar], size: int) -> bool:
-    """Whether bars of the other direction cross or meet this one near both of its ends."""
+    """Return whether bars of the other direction meet this one near both of its ends."""
     near = _slack(bar)
     met = [place for other in others if (place := _meeting(bar, other)) is not None]
     if len(met) < 2:
         return False
-    if len(met) >= SEVERAL:  # a side of one of the boxes was missed
+    if len(met) >= SEVERAL:
         near = max(near, BEYOND * bar.length)
     begins = abs(min(met) - bar.left) <= near or bar.left <= 2
     ends = abs(max(met) - bar.right) <= near or bar.right >= size - 2
@@ -115,7 +116,7 @@ def _ends_at(bar: Bar, others: list[Bar], size: int) -> bool:
 
 
 def _meeting(bar: Bar, other: Bar) -> float | None:
-    """The column at which a bar of the other direction meets this one; None if it does not."""
+    """Return the column at which a bar of the other direction meets this one; None if it does not."""
     column = other.at(bar.at((bar.left + bar.right) / 2))
     row = bar.at(column)
     along, beyond = _slack(bar), _slack(other)
@@ -124,7 +125,7 @@ def _meeting(bar: Bar, other: Bar) -> float | None:
 
 
 def cells_of(sides: list[Bar], posts: list[Bar], shape: tuple[int, ...]) -> Boxes:
-    """The rectangles between sides and posts, (N, 4), in reading order."""
+    """Return the rectangles between horizontal and vertical sides, (N, 4), in reading order."""
     if len(sides) < 2 or len(posts) < 2:
         return NOTHING
     frame = np.zeros(shape, np.uint8)
@@ -146,7 +147,7 @@ def cells_of(sides: list[Bar], posts: list[Bar], shape: tuple[int, ...]) -> Boxe
 
 
 def in_order(cells: Boxes) -> Boxes:
-    """Cells row by row, each row from left to right."""
+    """Sort cells into reading order: row by row, each row from left to right."""
     rows: list[list[NDArray[np.int64]]] = []
     for cell in sorted(cells, key=lambda one: int(one[1] + one[3])):
         row = next((row for row in rows if row[0][1] < (cell[1] + cell[3]) / 2 < row[0][3]), None)

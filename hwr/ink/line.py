@@ -33,10 +33,9 @@ def fit_line(ink: Gray, height: int, stretch: float = 1.0) -> FittedLine | None:
     with antialiasing so that they fill the height but for a margin, widened by ``stretch``, and its contrast is
     stretched to the full range.
     """
-    peak = int(ink.max(initial=0))
-    if peak == 0:
+    if not ink.any():
         return None
-    mask = (ink >= max(1, int(np.ceil(INK_EDGE * peak)))).view(np.uint8)
+    mask = stroke_mask(ink)
     x, y, width, tall = cv2.boundingRect(mask)
     inner = height * (1 - 2 * MARGIN)
     scale = inner / max(tall, PEN_HEIGHTS * pen_width(mask[y : y + tall, x : x + width]))
@@ -51,6 +50,11 @@ def fit_line(ink: Gray, height: int, stretch: float = 1.0) -> FittedLine | None:
     canvas[top : top + high, side : side + wide] = _stretch_contrast(np.asarray(fitted, np.uint8))
     ratio = wide / width
     return FittedLine(canvas, x - side / ratio, ratio)
+
+
+def stroke_mask(ink: Gray) -> Gray:
+    """Return which pixels of ink, uint8 (H, W), belong to strokes: 0 or 1, uint8 (H, W)."""
+    return (ink >= max(1, int(np.ceil(INK_EDGE * int(ink.max(initial=0)))))).view(np.uint8)
 
 
 def pen_width(mask: Gray) -> float:

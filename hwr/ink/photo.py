@@ -20,7 +20,7 @@ TURNED = 0.4  # degrees: rules that are askew by less are straight
 
 
 class Written(NamedTuple):
-    """What is written in a picture.
+    """The writing in a picture, and where it lies there.
 
     ``ink`` is uint8 (H, W), white on black. ``cells`` are the boxes of a form in reading order, (N, 4): left, top,
     right, bottom in pixels of the ink. ``size`` is the picture's width and height, its longer side shrunk to at most
@@ -53,7 +53,7 @@ def as_it_is(ink: Gray) -> Written:
 
 
 def lifted(pixels: Pixels) -> Written | None:
-    """The ink on a picture of paper, uint8 (H, W) or (H, W, 3); None where nothing is written.
+    """Extract the ink from a picture of paper, uint8 (H, W) or (H, W, 3); None if there is no writing.
 
     Even paper that no camera saw keeps its exact values, and no page is looked for on it.
     """
@@ -94,7 +94,7 @@ def _cut_out(pixels: Pixels, corners: page.Corners, side: int) -> tuple[Gray, Mo
 
 
 def turned(found: Written, angle: float) -> Written:
-    """The same, turned back by so many degrees, on a canvas large enough for all of it."""
+    """Return the writing rotated by ``angle`` degrees, counter-clockwise, on a canvas that holds all of it."""
     height, width = found.ink.shape
     turn = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0), [0, 0, 1]])
     corners = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float64)

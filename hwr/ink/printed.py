@@ -1,4 +1,4 @@
-"""Print on paper, as bars and the cells between them; and how it is taken out of ink without breaking strokes."""
+"""Rules, boxes and frames that are printed on paper, and their removal from ink without breaking strokes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING = np.zeros((0, 4), np.int64)
 
 
 class Print(NamedTuple):
-    """What is printed: horizontal bars, vertical bars with rows and columns exchanged, and the cells of boxes."""
+    """The print on a page: horizontal bars, vertical bars with rows and columns exchanged, and the cells of boxes."""
 
     across: list[Bar]
     down: list[Bar]
@@ -27,7 +27,7 @@ class Print(NamedTuple):
 
 
 def erased(mask: Gray, found: Print) -> Gray:
-    """The mask without bars; where a stroke crosses one, or stands on it, the crossing stays."""
+    """Remove bars from a mask. Where a stroke crosses a bar or stands on it, the crossing stays."""
     rest = mask.copy()
     for bar in found.across:
         erase(rest, bar)
@@ -39,7 +39,7 @@ def erased(mask: Gray, found: Print) -> Gray:
 
 
 def erase(mask: Gray, bar: Bar) -> None:
-    """Take a bar out of a mask, in place."""
+    """Remove a bar from a mask, in place."""
     around = bars.profile(mask, bar.columns, bar.middle)
     up, down = bars.reach(around)
     half = bar.thickness / 2 + 1.5
@@ -52,7 +52,7 @@ def erase(mask: Gray, bar: Bar) -> None:
 
 
 def bands(found: Print, shape: tuple[int, ...]) -> Gray:
-    """Where bars run, a pixel wider than they are."""
+    """Return a mask of all bars, one pixel wider than they are on each side."""
     across, down = np.zeros(shape, np.uint8), np.zeros(shape[::-1], np.uint8)
     for canvas, some in ((across, found.across), (down, found.down)):
         for bar in some:
@@ -62,7 +62,7 @@ def bands(found: Print, shape: tuple[int, ...]) -> Gray:
 
 
 def _without_dust(rest: Gray, gone: Gray, found: Print) -> Gray:
-    """The mask without crumbs that taking out left: pieces no larger than the bars are thick, beside them."""
+    """Remove the small remnants of bars: pieces beside a removed bar that are no larger than bars are thick."""
     size = max((bar.thickness for bar in (*found.across, *found.down)), default=0.0) + 2
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
     small = (stats[:, cv2.CC_STAT_HEIGHT] <= size) & (stats[:, cv2.CC_STAT_WIDTH] <= 3 * size)
@@ -76,9 +76,9 @@ def _without_dust(rest: Gray, gone: Gray, found: Print) -> Gray:
 
 
 def sizes(mask: Gray) -> tuple[int, float]:
-    """The longest side of any piece of ink, and how high characters are, in pixels; 0 for no ink.
+    """Return the longest side of any piece of ink and the typical height of characters, in pixels; 0 for no ink.
 
-    The latter is the median height of pieces, each counted by its area.
+    The typical height is the median height of pieces, weighted by their area.
     """
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     heights, areas = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_AREA].astype(np.float64)

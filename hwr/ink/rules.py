@@ -1,4 +1,4 @@
-"""Print in ink: rules, squares, boxes and frames, found as what they are and taken out without breaking strokes."""
+"""Find printed rules, squares, boxes and frames in ink, and remove them without breaking strokes."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from hwr.ink import bars
 from hwr.ink.bars import Bar
 from hwr.ink.frames import NEAR, boxes_of
+from hwr.ink.line import stroke_mask
 from hwr.ink.picture import Gray
 from hwr.ink.printed import NOTHING, Boxes, Print, bands, erase, erased, sizes
 
-EDGE = 0.4  # share of the ink's peak at which a stroke's edge is taken
-PIECES = (12, 24)  # pixels: the shortest straight piece, in small pictures and in large ones ...
-PIECE = 0.08  # ... as a share of the picture's longer side
-COVER = 0.8  # of a bar's columns hold ink: a row of characters whose bars are in line has gaps
-HEIGHTS = 6.0  # times as long as characters are high: no stroke is
-SPAN = 0.95  # share of the picture's side that a rule covers which runs through the picture
-THICKEST = 0.03  # of the picture's shorter side: no rule is thicker
-MARGIN = 0.04  # of the picture's side that writing keeps clear of, where a single line may be a rule
-SEVERAL = 4  # lines through the picture: so many are rules, wherever the writing is
-DUST, DUST_PIXELS = 0.02, 5  # of the picture's longer side: no piece that is left is larger where nothing is written
-BLANKS = 3  # equal bars side by side: blanks to be filled in
+PIECE = 0.08  # length of the shortest straight piece, as a share of the picture's longer side
+PIECES = (12, 24)  # smallest and largest value of that length, in pixels
+COVER = 0.8  # smallest share of a bar's columns with ink: a row of characters with bars in line has gaps
+HEIGHTS = 6.0  # length of a bar in character heights that no stroke reaches
+SPAN = 0.95  # share of the picture's side that a rule through the picture covers
+THICKEST = 0.03  # largest thickness of a rule, as a share of the picture's shorter side
+MARGIN = 0.04  # width of the border without writing, as a share of the picture's side, that a single rule needs
+SEVERAL = 4  # number of lines through the picture from which on they are rules, wherever the writing is
+DUST, DUST_PIXELS = 0.02, 5  # largest piece of an empty page: share of the picture's longer side, and pixels
+BLANKS = 3  # number of equal bars side by side that are blanks to be filled in
 
 
 class Clean(NamedTuple):
-    """Ink without print: uint8 (H, W), None if nothing else is there; cells of boxes in reading order; degrees."""
+    """Ink without print, uint8 (H, W), or None if there is only print; cells of boxes; the angle of rules, degrees."""
 
     ink: Gray | None
     cells: Boxes
@@ -35,13 +35,13 @@ class Clean(NamedTuple):
 
 
 def without_print(ink: Gray, faint: tuple[Gray, Gray] | None = None) -> Clean:
-    """Ink, uint8 (H, W), white on black, without rules, squares, boxes and blanks.
+    """Remove rules, squares, boxes and blanks from ink, uint8 (H, W), white on black.
 
-    ``faint``, 0 or 1, is where lines may run, across and down: rules of which the ink has parts are whole there.
+    ``faint`` holds two masks, 0 or 1, of faint horizontal and vertical lines: rules that are broken in the ink are
+    complete there.
     A picture in which all ink hangs together is left as it is, unless it is boxes: its long bars may be a T's.
     """
-    peak = int(ink.max())
-    mask = (ink >= max(EDGE * peak, 1)).view(np.uint8)
+    mask = stroke_mask(ink)
     found = find(mask, faint)
     if not found.across and not found.down:
         return Clean(ink, NOTHING, 0.0)
@@ -59,7 +59,7 @@ def without_print(ink: Gray, faint: tuple[Gray, Gray] | None = None) -> Clean:
 
 
 def find(mask: Gray, faint: tuple[Gray, Gray] | None = None) -> Print:
-    """The print in a mask, uint8 0 or 1; bars are looked for in ``faint`` too, which holds more of lines."""
+    """Find the print in a mask, uint8 0 or 1, and in ``faint``, masks of fainter lines."""
     piece = int(np.clip(PIECE * max(mask.shape), *PIECES))
     lying, standing = (None, None) if faint is None else faint
     across = _bars(mask, lying, piece)
@@ -79,7 +79,7 @@ def find(mask: Gray, faint: tuple[Gray, Gray] | None = None) -> Print:
 
 
 def _bars(mask: Gray, faint: Gray | None, piece: int) -> list[Bar]:
-    """Horizontal bars of a mask, whole as ``faint`` shows them where it does."""
+    """Find horizontal bars of a mask. A bar that ``faint`` shows too is returned at its full length there."""
     plain = bars.find(mask, piece)
     if faint is None:
         return plain
@@ -96,7 +96,7 @@ def _coincide(a: Bar, b: Bar) -> bool:
 
 
 def rules(found: list[Bar], mask: Gray) -> list[Bar]:
-    """The bars that no pen drew as part of a character: far longer than characters are high, or through the picture.
+    """Return the bars that are rules: far longer than characters are high, or running through the picture.
 
     A line that only runs through the picture counts if writing keeps clear of the borders, or if there are several:
     a character that was cut out tightly has bars that run through, too.
@@ -120,7 +120,7 @@ def rules(found: list[Bar], mask: Gray) -> list[Bar]:
 
 
 def _keeps_clear(rest: Gray, sides_only: bool = False) -> bool:
-    """Whether next to no ink lies near the picture's borders (or its left and right ones)."""
+    """Return whether almost no ink lies near the picture's borders, or near its left and right border alone."""
     total = cv2.countNonZero(rest)
     if not total:
         return False
@@ -136,7 +136,7 @@ def _in_one_piece(mask: Gray) -> bool:
 
 
 def blanks(found: list[Bar], mask: Gray) -> list[Bar]:
-    """Equal bars side by side with nothing on their level: blanks to be filled in."""
+    """Return the bars that are blanks to be filled in: equal bars side by side, with nothing else at their height."""
     alone = [bar for bar in found if _stands_alone(bar, mask)]
     groups: list[list[Bar]] = []
     for bar in alone:
@@ -154,6 +154,6 @@ def _equal(a: Bar, b: Bar) -> bool:
 
 
 def _stands_alone(bar: Bar, mask: Gray) -> bool:
-    """Whether the bar is a piece of ink of its own."""
+    """Return whether no other ink touches a bar."""
     up, down = bars.reach(bars.profile(mask, bar.columns, bar.middle))
     return bool((up + down - 1).max() <= bar.thickness + 2)

@@ -1,4 +1,4 @@
-"""Single characters, in the boxes of a form or alone: the character model is asked about them, not the line network."""
+"""Read single characters, in the boxes of a form or alone on a page, with the character model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.ink.line import INK_EDGE
+from hwr.ink.line import stroke_mask
 from hwr.reading.reader import LEGIBLE, REFUSED
 from hwr.reading.result import Box, Character, Reading, TextLine, Word, around
 
@@ -19,37 +19,38 @@ Boxes = NDArray[np.int64]  # (N, 4): left, top, right, bottom in pixels, the las
 Answer = tuple[Mapping[str, float], bool]  # probabilities, best first, and whether they are sure
 Ask = Callable[[Sequence[Gray]], Sequence[Answer]]  # what single characters are, each uint8 (h, w)
 
-WIDEST = 1.6  # times as wide as high: wider boxes are for words
-HIGHEST = 3.0  # times as high as wide: higher ones are columns
-LEAST = 0.15  # of a box's shorter side: smaller ink is dust
-EDGE = 0.1  # of a box's size: a piece that reaches no farther in is what is left of the frame
-WHOLE = 0.7  # of a piece lies in one box: it belongs there with all that leaves the box; else it is cut
-ACROSS = 0.2  # of the ink in boxes: if more of it belongs to pieces that are cut, nobody wrote into them
-BEYOND = 0.5  # of a box's size: so far may a character leave it
-TALL = 0.5  # of the height of what a box holds: a piece so high may be a character of its own ...
-APART = 0.12  # ... if there is such a gap beside it, as a share of the longer side
-SURE = 0.5  # of the characters in boxes, at least, in a form
+WIDEST = 1.6  # width over height: a wider box is meant for a word
+HIGHEST = 3.0  # height over width: a higher box is a column of a table
+LEAST = 0.15  # share of a box's shorter side: smaller ink is dust
+EDGE = 0.1  # share of a box's size: a piece of ink within this distance of a side is a remnant of the printed frame
+WHOLE = 0.7  # share of a piece's pixels inside one box from which the whole piece belongs to that box
+ACROSS = 0.2  # largest share of the ink in boxes that may belong to pieces divided by a border
+BEYOND = 0.5  # share of a box's size by which a character may extend beyond it
+TALL = 0.5  # share of the height of the ink in a box from which one piece may be a character of its own
+APART = 0.12  # share of the ink's longer side: a gap of this width separates two characters
+SURE = 0.5  # smallest share of characters read with confidence for the boxes to count as those of a form
 
 
 class Single(NamedTuple):
-    """One character on a page: its place there, and its ink, uint8 (h, w), without what surrounds it."""
+    """One character on a page: its box, and its ink, uint8 (h, w), without the ink of its neighbours."""
 
     box: Box
     ink: Gray
 
 
 class Form(NamedTuple):
-    """Rows of characters in boxes, from top to bottom, and the ink of everything else, None without any."""
+    """The rows of characters in boxes, from top to bottom, and all other ink; None if there is no other ink."""
 
     rows: list[list[Single]]
     rest: Gray | None
 
 
 def read(ink: Gray, cells: Boxes, ask: Ask, read_lines: Callable[[Gray], Reading]) -> Reading:
-    """Read ink, uint8 (H, W): what stands in ``cells`` or alone by ``ask``, everything else by ``read_lines``.
+    """Read the writing on a page, ink uint8 (H, W), whose boxes are ``cells``.
 
-    A row of boxes is a line of one word, in which empty boxes leave no gap. Where few of the characters in boxes are
-    sure, the boxes are squares of the paper, not a form's, and all is read by ``read_lines``.
+    ``ask`` reads characters in boxes and a character alone on the page; ``read_lines`` reads all other ink. A row of
+    boxes becomes a line of one word, in which empty boxes leave no gap. If few of the characters in boxes are read with
+    confidence, the boxes are squares of the paper and not those of a form: then ``read_lines`` reads everything.
     """
     rows, rest = form(ink, cells)
     lines = _lines(rows, ask) if rows else []
@@ -62,13 +63,13 @@ def read(ink: Gray, cells: Boxes, ask: Ask, read_lines: Callable[[Gray], Reading
 
 
 def form(ink: Gray, cells: Boxes) -> Form:
-    """Part ink, uint8 (H, W), into the characters in boxes and the rest, to which rows belong that hold words."""
-    mask = _mask(ink)
+    """Divide ink, uint8 (H, W), into characters in boxes and other ink, which includes rows of boxes with words."""
+    mask = stroke_mask(ink)
     owner = _owners(mask, cells) if len(cells) else None
     if owner is None:
         return Form([], ink)
     rows, taken = [], np.zeros(len(cells) + 2, bool)
-    taken[-1] = True  # what is left of frames
+    taken[-1] = True  # the entry for remnants of printed frames, which are not read
     for row in _rows(cells):
         found = [one for n in row if (one := _content(ink, mask, owner, cells, n)) is not None]
         if _are_for_characters(cells[row]) and all(map(_is_one_character, found)):
@@ -78,11 +79,7 @@ def form(ink: Gray, cells: Boxes) -> Form:
     return Form(rows, np.where(_with_rim(other), ink, np.uint8(0)) if other.any() else None)
 
 
-# --- which ink is in which box ---
-
-
-def _mask(ink: Gray) -> Gray:
-    return (ink >= max(1, int(np.ceil(INK_EDGE * int(ink.max(initial=0)))))).view(np.uint8)
+# --- assigning ink to boxes ---
 
 
 def _with_rim(mask: Gray) -> NDArray[np.bool_]:
@@ -91,9 +88,10 @@ def _with_rim(mask: Gray) -> NDArray[np.bool_]:
 
 
 def _owners(mask: Gray, cells: Boxes) -> NDArray[np.int64] | None:
-    """The number of the box that each pixel belongs to, (H, W): N, their count, for none; N + 1 is left of a frame.
+    """Return the number of the box that each pixel belongs to, (H, W).
 
-    None if much of the writing runs across the boxes: they are the squares of the paper.
+    With N boxes, N stands for ink outside of boxes and N + 1 for remnants of printed frames. Returns None if much of
+    the writing runs across the borders of boxes: then they are the squares of the paper.
     """
     place = np.full(mask.shape, len(cells), np.int64)
     for n, (left, top, right, bottom) in enumerate(cells.tolist()):
@@ -112,7 +110,7 @@ def _owners(mask: Gray, cells: Boxes) -> NDArray[np.int64] | None:
 
 
 def _is_of_frame(stats: NDArray[np.int64], cells: Boxes) -> NDArray[np.bool_]:
-    """Whether pieces of ink, as OpenCV measures them, stay at a side of their boxes, (N, 4)."""
+    """Return which pieces of ink, with OpenCV's statistics, lie entirely beside a side of their boxes, (N, 4)."""
     low = stats[:, :2] - cells[:, :2]
     high = cells[:, 2:] - stats[:, :2] - stats[:, 2:4]
     size = cells[:, 2:] - cells[:, :2]
@@ -120,7 +118,7 @@ def _is_of_frame(stats: NDArray[np.int64], cells: Boxes) -> NDArray[np.bool_]:
 
 
 def _rows(cells: Boxes) -> list[NDArray[np.int64]]:
-    """Numbers of boxes, which are in reading order, row by row: one begins where a box lies farther left."""
+    """Return the numbers of the boxes of each row. Boxes are in reading order, so a new row begins farther left."""
     return np.split(np.arange(len(cells)), np.flatnonzero(np.diff(cells[:, 0]) < 0) + 1)
 
 
@@ -130,7 +128,7 @@ def _are_for_characters(row: Boxes) -> bool:
 
 
 def _content(ink: Gray, mask: Gray, owner: NDArray[np.int64], cells: Boxes, n: int) -> Single | None:
-    """What stands in a box; None if it is empty."""
+    """Return the character in a box; None if the box is empty."""
     size = cells[n, 2:] - cells[n, :2]
     left, top = np.maximum(cells[n, :2] - BEYOND * size, 0).astype(int).tolist()
     right, bottom = (cells[n, 2:] + BEYOND * size).astype(int).tolist()
@@ -143,7 +141,7 @@ def _content(ink: Gray, mask: Gray, owner: NDArray[np.int64], cells: Boxes, n: i
 
 
 def _single(ink: Gray, mask: Gray) -> Single | None:
-    """The ink of a mask, cut out; None for no ink."""
+    """Return the ink under a mask, cropped to it; None for an empty mask."""
     x, y, width, height = cv2.boundingRect(mask)
     if not width:
         return None
@@ -152,8 +150,8 @@ def _single(ink: Gray, mask: Gray) -> Single | None:
 
 
 def _is_one_character(one: Single) -> bool:
-    """False if high pieces stand side by side."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(_mask(one.ink), connectivity=8)
+    """Return False if tall pieces of ink stand side by side with a gap between them."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(stroke_mask(one.ink), connectivity=8)
     left, width, height = stats[1:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].T
     order = np.argsort(left[height >= TALL * one.ink.shape[0]])
     left, width = (side[height >= TALL * one.ink.shape[0]][order] for side in (left, width))
@@ -161,11 +159,11 @@ def _is_one_character(one: Single) -> bool:
     return not (gaps > APART * max(one.ink.shape)).any()
 
 
-# --- what the character model says ---
+# --- reading with the character model ---
 
 
 def _lines(rows: Sequence[Sequence[Single]], ask: Ask) -> list[TextLine]:
-    """Each row as a line of one word; all characters are asked about together."""
+    """Return each row as a line of one word. The character model reads all characters in one batch."""
     answers = iter(ask([one.ink for row in rows for one in row]))
     characters = [
         [Character(one.box, dict(shares), sure) for one, (shares, sure) in zip(row, answers, strict=False) if shares]
@@ -188,7 +186,7 @@ def _line(characters: Sequence[Character]) -> TextLine:
 
 
 def _together(lines: Sequence[TextLine], other: Reading) -> Reading:
-    """Lines in boxes and what else was read on the page, from top to bottom."""
+    """Merge lines read from boxes with the other lines of the page, from top to bottom."""
     legible = [line for line in lines if line.confidence >= LEGIBLE]
     if not legible:
         return other if other.lines else Reading(size=other.size, refused=REFUSED)
@@ -197,11 +195,11 @@ def _together(lines: Sequence[TextLine], other: Reading) -> Reading:
 
 
 def _alone(ink: Gray, ask: Ask, reading: Reading) -> Reading:
-    """A page on which no more than one character was read, as the character model reads it.
+    """Read a page with at most one character by the character model.
 
-    Where that is not sure, letters and digits of the other reading are not either.
+    If the character model is not confident, a letter or digit read by the line reader is not confident either.
     """
-    one = _single(ink, _mask(ink))
+    one = _single(ink, stroke_mask(ink))
     if one is None or not _is_one_character(one):
         return reading
     lines = _lines([[one]], ask)

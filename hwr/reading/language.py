@@ -19,8 +19,8 @@ from hwr.files import read_verified
 
 FILE = "words.tsv"
 ORDER = 5  # characters of an n-gram
-WEIGHT = 0.7  # of its logarithms beside those of the ink, and ...
-BONUS = 1.9  # ... for every character: python -m benchmarks.language
+WEIGHT = 0.7  # of the log probabilities of characters, relative to those of the ink: python -m benchmarks.language
+BONUS = 1.9  # added for every character, so that longer texts are not at a disadvantage; chosen likewise
 EQUAL = 1 / 30  # probability of a character in a word that is like no other, such as a code or a name
 UNSEEN = 1 / 70  # of a character that no n-gram has
 DAMPING = 0.5  # exponent of the counts: frequent words do not drown rare ones

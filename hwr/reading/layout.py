@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.ink.line import INK_EDGE, pen_width
+from hwr.ink.line import pen_width, stroke_mask
 from hwr.reading.lines import height_of, in_lines
 from hwr.reading.result import Box
 
@@ -35,8 +35,8 @@ class InkLine:
 
     @property
     def pieces(self) -> int:
-        """How many pieces of ink there are, and holes in them, without specks: two of a 6, three of an 8."""
-        mask = _mask(self.ink)
+        """Return the number of connected pieces of ink and of holes in them, without specks: 2 for a 6, 3 for an 8."""
+        mask = stroke_mask(self.ink)
         outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         least = SPECK * pen_width(mask)
         return sum(max(cv2.boundingRect(outline)[2:]) > least for outline in outlines)
@@ -46,7 +46,7 @@ def lines_of(ink: Gray) -> list[InkLine]:
     """Find the lines of writing in ink, uint8 (H, W), white on black, from top to bottom."""
     if not ink.any():
         return []
-    mask = _mask(ink)
+    mask = stroke_mask(ink)
     pen = pen_width(mask)
     _, numbered, measured, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     stats: NDArray[np.int64] = np.asarray(measured, np.int64)
@@ -68,10 +68,6 @@ def lines_of(ink: Gray) -> list[InkLine]:
         for i, (row, height) in enumerate(zip(rows, heights, strict=True))
         if height > LOW * tallest
     ]
-
-
-def _mask(ink: Gray) -> Gray:
-    return (ink >= max(1, int(np.ceil(INK_EDGE * int(ink.max()))))).view(np.uint8)
 
 
 def _box(stat: NDArray[np.int64]) -> list[int]:

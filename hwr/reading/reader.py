@@ -23,9 +23,9 @@ from hwr.reading.result import Box, Character, Reading, TextLine, Word, around
 
 Gray = NDArray[np.uint8]
 
-LEGIBLE = 0.3  # mean probability of a line's characters: a less probable line is taken for no writing
-CLUTTER = 3, 2  # pieces of ink and holes in them for each character, and for a line: of so many no writing consists
-COUNTED = 0.5  # a word is less probable than its characters together by this factor: their number is in doubt
+LEGIBLE = 0.3  # mean probability of a line's characters below which a line does not count as writing
+CLUTTER = 3, 2  # largest number of pieces of ink and holes for each character, and in addition for the line
+COUNTED = 0.5  # smallest ratio of a word's probability to the product of its characters': else their number is in doubt
 MOSTLY = 0.5  # share of the lines that must be legible, or the whole picture is refused
 REFUSED = (
     "no writing that can be read was found: crop the picture to the writing, turn it upright, go closer, "
@@ -199,9 +199,9 @@ def _words(text: str) -> list[tuple[int, int]]:
 
 
 def _edges(spans: Sequence[tuple[int, int]], count: int, ink: NDArray[np.int64]) -> list[int]:
-    """The frames at which one character ends and the next begins: where there is least ink between their spans.
+    """Return the frames at which one character ends and the next begins: those with the least ink between two spans.
 
-    ``ink`` is that of each frame. Of several places with as little ink the one in the middle is taken.
+    ``ink`` is the amount of ink in each frame, (T,). Of several such frames the one nearest to the middle is taken.
     """
 
     def between(end: int, begin: int) -> int:
@@ -211,7 +211,7 @@ def _edges(spans: Sequence[tuple[int, int]], count: int, ink: NDArray[np.int64])
 
 
 def _ink_per_frame(line: _Line) -> NDArray[np.int64]:
-    """How much ink the network saw in each frame, (T,)."""
+    """Return the amount of ink in each frame of the network's input, (T,)."""
     columns = line.fitted.picture.sum(axis=0, dtype=np.int64)
     padded = np.pad(columns, (0, -len(columns) % STRIDE))
     return np.asarray(padded.reshape(len(line.frames), -1).sum(axis=1))
@@ -234,7 +234,7 @@ def _box(line: _Line, first: int, last: int) -> Box:
 
 
 def _is_legible(line: TextLine, seen: InkLine) -> bool:
-    """Whether a line is probable enough, and is not a texture: hundreds of pieces that were taken for a few letters."""
+    """Return whether a line is probable enough, and not a texture: many pieces of ink read as a few characters."""
     count = len(line.text.replace(SPACE, ""))
     return bool(count) and line.confidence >= LEGIBLE and seen.pieces <= CLUTTER[0] * count + CLUTTER[1]
 

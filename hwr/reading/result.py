@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-SEVERAL = 6  # characters: a page of fewer may look like others from the side
+SEVERAL = 6  # characters from which on a text is unlikely to be read by chance from a page on its side
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two just outside
 
 
 def around(boxes: Sequence[Box]) -> Box:
-    """The smallest box around all of several boxes."""
+    """Return the smallest box that contains all of several boxes."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
@@ -82,7 +82,7 @@ class Reading:
 
     @property
     def is_sure(self) -> bool:
-        """Whether there is more than a word or two, and a good part of the words is sure."""
+        """Return whether there are at least SEVERAL characters, and a third of the words are read with confidence."""
         sure = sum(word.confident for word in self.words)
         return len(self.characters) >= SEVERAL and sure >= len(self.words) / 3
 

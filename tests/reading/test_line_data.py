@@ -206,3 +206,9 @@ def test_pictures_of_characters_take_part_in_a_run(tmp_path: Path) -> None:
     sampler = LineSampler(data.train, (), 40, 1.25, data.scans, Mixture(real=0, joined=0, scans=1))
     texts = {sampler.sample((0, 0), i).text for i in range(30)}
     assert set("".join(texts)) == {"1", "l"}
+
+
+def test_hands_without_letters_and_digits_leave_their_share_to_real_lines(sample: sources.Lines) -> None:
+    bar = [np.array([[0, 0], [0, 50]], np.float32)]
+    sampler = LineSampler(sample, [composing.hand_of([("!", bar)] * 8)], 40, 1.25, mixture=Mixture(real=0, joined=0))
+    assert {sampler.sample((0, 0), i).text for i in range(5)} <= {*sample.texts, ""}

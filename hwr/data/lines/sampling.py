@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,12 +30,15 @@ EMPTY = 0.02  # share of lines that are scribbles and say nothing
 SINGLE_SKIPPED = 0.6  # of the real lines of one character, which another model reads
 SHORT = 14  # characters: lines up to this length are joined to longer ones
 JOINED = (2, 7)  # lines that are joined, the second excluded
-POOLS = (string.digits, string.ascii_uppercase, string.ascii_lowercase)  # a row of pictures is of one of them
-SCANNED_DIGITS = 0.5  # share of the rows of pictures
+POOLS = (string.digits, string.ascii_uppercase, string.ascii_lowercase)  # characters of a row of pictures
+SCANNED_DIGITS = 0.5  # share of digits among the rows of pictures
 ATTEMPTS = 20  # until a line can be drawn
 LONGEST = 60  # heights of a line: longer ones, such as a rule, are not drawn
 NO_SCANS = Scans({})
 GAPS = {"apart": (0.12, 0.5), "near": (0.02, 0.12), "touching": (-0.12, 0.0)}  # capitals' heights between neighbours
+
+
+Draw = Callable[[np.random.Generator], tuple[Line | Gray | None, str]]  # a line, None if it has to be drawn again
 
 
 class Sample(NamedTuple):
@@ -75,12 +78,18 @@ class LineSampler:
         self.by_writer = _short_lines(lines)
         self.words = [text for text in lines.texts if text.isalpha()] or ["word"]
         mixture = mixture or Mixture()
-        shares = [mixture.real, mixture.numbers, mixture.letters, mixture.joined, mixture.scans]
         self.scans = scans
         self.scanned = [pool for pool in map(scans.known, POOLS) if pool]
-        possible = [True, bool(hands), bool(hands), bool(self.by_writer), bool(self.scanned)]
-        weights = np.array([share if can else 0.0 for share, can in zip(shares, possible, strict=True)])
-        self.kinds = weights / weights.sum()
+        kinds: list[tuple[Draw, float]] = [
+            (self._real, mixture.real),
+            (self._number, mixture.numbers if hands else 0.0),
+            (self._letters, mixture.letters if hands else 0.0),
+            (self._joined, mixture.joined if self.by_writer else 0.0),
+            (self._scanned, mixture.scans if self.scanned else 0.0),
+        ]
+        self.draws = [draw for draw, _ in kinds]
+        weights = np.array([share for _, share in kinds])
+        self.shares = weights / weights.sum()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -88,9 +97,10 @@ class LineSampler:
     def sample(self, seed: Sequence[int], number: int) -> Sample:
         """Return line ``number`` for a seed: always the same for the same numbers."""
         rng = np.random.default_rng([*seed, number])
-        kind = int(rng.choice(5, p=self.kinds))
-        for _ in range(ATTEMPTS):
-            line, text = self._line(kind, rng)
+        draw = self.draws[int(rng.choice(len(self.draws), p=self.shares))]
+        # Hands without a character of the text compose nothing: then a real line takes its place.
+        for attempt in [draw] * ATTEMPTS + [self._real] * ATTEMPTS:
+            line, text = attempt(rng)
             if line is None:
                 continue
             if rng.random() < EMPTY:
@@ -100,17 +110,19 @@ class LineSampler:
                 return Sample(picture, text)
         raise UserError("no line of this data can be drawn: are its pictures blank?")
 
-    def _line(self, kind: int, rng: np.random.Generator) -> tuple[Line | Gray | None, str]:
-        if kind == 0:
-            row = int(rng.integers(len(self.lines)))
-            skipped = len(self.lines.texts[row]) == 1 and rng.random() < SINGLE_SKIPPED
-            return (None, "") if skipped else (self.lines.drawn(row), self.lines.texts[row])
-        if kind == 1:
-            return self._composed(composing.random_number(rng), rng)
-        if kind == 2:
-            return self._composed(self._word(rng), rng)
-        if kind == 4:
-            return self._scanned(rng)
+    def _real(self, rng: np.random.Generator) -> tuple[Line | Gray | None, str]:
+        row = int(rng.integers(len(self.lines)))
+        skipped = len(self.lines.texts[row]) == 1 and rng.random() < SINGLE_SKIPPED
+        return (None, "") if skipped else (self.lines.drawn(row), self.lines.texts[row])
+
+    def _number(self, rng: np.random.Generator) -> tuple[Line | None, str]:
+        return self._composed(composing.random_number(rng), rng)
+
+    def _letters(self, rng: np.random.Generator) -> tuple[Line | None, str]:
+        return self._composed(self._word(rng), rng)
+
+    def _joined(self, rng: np.random.Generator) -> tuple[Line | None, str]:
+        """Return several short lines of one writer as one line."""
         rows = self.by_writer[int(rng.integers(len(self.by_writer)))]
         chosen = rng.choice(rows, int(rng.integers(*JOINED))).tolist()
         strokes = [line for line in map(self.lines.drawn, chosen) if isinstance(line, list)]
@@ -119,7 +131,7 @@ class LineSampler:
         return composing.join(strokes, rng), " ".join(self.lines.texts[i] for i in chosen)
 
     def _scanned(self, rng: np.random.Generator) -> tuple[Gray | None, str]:
-        """A row of pictures: digits half the time, else capitals or small letters, some of them a word."""
+        """Return a row of pictures: digits half the time, else capitals or small letters, half of these a word."""
         digits, letters = self.scanned[0], self.scanned[1:] or self.scanned
         pool = digits if rng.random() < SCANNED_DIGITS else letters[int(rng.integers(len(letters)))]
         text = "".join(rng.choice(list(pool), int(rng.integers(1, 9))))

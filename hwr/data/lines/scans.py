@@ -1,4 +1,4 @@
-"""Lines laid out of single characters that are known as pictures alone, such as scanned digits and letters."""
+"""Compose lines from pictures of single characters, such as scanned digits and letters."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.data.lines.composing import ASCENDERS, SMALL_LETTERS, SPACE_WIDTH
+from hwr.data.lines.composing import ASCENDERS, SMALL_LETTERS
 from hwr.data.sources import Source
 
 Gray = NDArray[np.uint8]
 
 CAPITAL = 32  # pixels of a capital's height in the line
 SMALL = 0.65  # height of a small letter without ascender, in capitals' heights
-BELOW = {"g": 0.35, "j": 0.3, "p": 0.35, "q": 0.35, "y": 0.35, ",": 0.15}  # depth below the baseline, likewise
-NATURAL = 0.7  # share of the lines whose small letters are smaller than capitals; in the others all are equally high
+BELOW = {"g": 0.35, "j": 0.3, "p": 0.35, "q": 0.35, "y": 0.35}  # depth below the baseline, in capitals' heights
+NATURAL = 0.7  # share of the lines whose small letters are smaller than capitals; in the others all have one height
 ROOM = 1.5  # height of the canvas above the baseline, in capitals' heights
 EDGE = 64  # grey level from which a pixel belongs to a stroke
 
 
 @dataclass(frozen=True)
 class Scans:
-    """Pictures of single characters: ``pictures`` gives ink, uint8 (H, W), by its number among a character's own."""
+    """Pictures of single characters.
+
+    ``pictures`` maps a character to a function that returns a picture's ink, uint8 (H, W), by number, and to the
+    numbers of that character's pictures.
+    """
 
     pictures: dict[str, tuple[Callable[[int], Gray | None], NDArray[np.int64]]]
 
@@ -34,15 +38,15 @@ class Scans:
         return _cropped(read(int(rng.choice(rows))))
 
     def known(self, characters: str) -> str:
-        """Return those characters that there are pictures of."""
+        """Return the characters that have pictures."""
         return "".join(c for c in characters if c in self.pictures)
 
 
 def of(sources: Sequence[Source]) -> Scans:
     """Gather pictures by character. Of several sources that have a character the first is used.
 
-    So that digits of MNIST before those of EMNIST leave the latter out, of which many are copies of MNIST's test set.
-    Pictures that may be either case of a letter serve for a case that has no others: those two look alike.
+    If MNIST comes before EMNIST, no digits of EMNIST are used; many of them are copies of MNIST's test set. Pictures
+    of letters whose case is unknown are used for a case without other pictures: its two cases look alike.
     """
     found: dict[str, tuple[Callable[[int], Gray | None], NDArray[np.int64]]] = {}
     for cases in (1, 2):
@@ -51,17 +55,17 @@ def of(sources: Sequence[Source]) -> Scans:
             for label, target in enumerate(source.targets):
                 for character in target if len(target) == cases else ():
                     labels.setdefault(character, []).append(label)
-            for character, those in labels.items():
-                rows = np.flatnonzero(np.isin(source.labels, those))
+            for character, numbers in labels.items():
+                rows = np.flatnonzero(np.isin(source.labels, numbers))
                 if len(character) == 1 and len(rows):
                     found.setdefault(character, (source.ink, rows))
     return Scans(found)
 
 
 def compose(scans: Scans, text: str, gap: float, rng: np.random.Generator) -> Gray | None:
-    """Lay pictures of a text's characters beside one another, uint8 (H, W); None where one of them is blank.
+    """Lay pictures of a word's characters side by side, uint8 (H, W); None if one of them is blank.
 
-    ``gap`` is the usual distance between the ink of neighbours in capitals' heights: below zero they overlap.
+    ``gap`` is the typical distance between the ink of neighbours, in capitals' heights; negative values overlap.
     """
     natural = rng.random() < NATURAL
     canvas = np.zeros((round((ROOM + 0.6) * CAPITAL), round((len(text) + 1) * 2.2 * CAPITAL)), np.uint8)
@@ -69,10 +73,6 @@ def compose(scans: Scans, text: str, gap: float, rng: np.random.Generator) -> Gr
     edge = np.full(len(canvas), -1)  # rightmost ink of every row
     cursor = 0
     for character in text:
-        if character == " ":
-            cursor = max(cursor, int(edge.max()) + 1) + round(rng.uniform(*SPACE_WIDTH) * CAPITAL)
-            edge[:] = cursor
-            continue
         drawn = scans.draw(character, rng)
         if drawn is None:
             return None
@@ -101,7 +101,7 @@ def _cropped(ink: Gray | None) -> Gray | None:
 
 
 def _sized(ink: Gray, character: str, natural: bool, rng: np.random.Generator) -> tuple[Gray, int]:
-    """A character as high as it stands in a line, and how far it reaches below the baseline, in pixels."""
+    """Scale a character to its height in a line, and return its depth below the baseline, in pixels."""
     share = float(np.exp(rng.normal(0, 0.08)))
     below = BELOW.get(character, 0.0) if natural else 0.0
     if natural and (character in SMALL_LETTERS or character in "gpqy"):
@@ -116,13 +116,13 @@ def _sized(ink: Gray, character: str, natural: bool, rng: np.random.Generator) -
 
 
 def _left_edge(ink: Gray) -> NDArray[np.int64]:
-    """The leftmost ink of every row; the width where a row has none."""
+    """Return the column of the leftmost ink of each row; the width for a row without ink."""
     mask = ink >= EDGE
     first: NDArray[np.int64] = np.where(mask.any(axis=1), mask.argmax(axis=1), ink.shape[1])
     return first
 
 
 def _spread(edge: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rightmost ink of each row or of one within two rows, so that strokes between two rows are seen."""
+    """Return the rightmost ink within two rows of each row, so that strokes do not slip between rows."""
     widest: NDArray[np.int64] = np.lib.stride_tricks.sliding_window_view(np.pad(edge, 2, mode="edge"), 5).max(axis=1)
     return widest
