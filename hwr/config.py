@@ -41,7 +41,7 @@ class ModelConfig:
             "stem_width": 16,
         }
     )
-    image_size: int = 48
+    image_size: int = 32
     ink: bool = True  # True: crop to the ink and centre it; False: scale the whole picture
     ink_fraction: float = 0.8  # of the picture's side, taken by the longer side of the ink
     mean: float = 0.2

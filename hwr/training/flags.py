@@ -58,7 +58,7 @@ class StartOptions:
     model_args: str = ""
     """More arguments of timm's create_model, as JSON: '{"channels": [48, 96, 192, 320]}'."""
     image_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Side of the network's input, in pixels. Default: that of the model given by --init, or 48."""
+    """Side of the network's input, in pixels. Default: that of the model given by --init, or 32."""
     finetune: Literal["full", "head", "last-stage", "gradual"] = "full"
     """Which layers are trained: all, the classifier, the last stage with it, or one more stage every few epochs."""
     layer_decay: float = 1.0
@@ -78,7 +78,7 @@ class StartOptions:
 class OptimisationOptions:
     """The optimiser and its schedule."""
 
-    epochs: int = 10
+    epochs: int = 8
     """Passes over the training data."""
     batch_size: int = 256
     """Images per update, on all processes together."""
@@ -109,9 +109,8 @@ class OptimisationOptions:
     """Stop after this number of epochs without progress on validation; 0: never."""
     keep: Literal["best", "last"] = "best"
     """The epoch whose weights are kept: the best on validation, or the last, if validation is too small to choose."""
-    small_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Side of the pictures in the first epochs, in pixels, to save time; 0: --image-size. Default: two thirds of
-    --image-size from scratch, 0 from trained weights."""
+    small_size: int = 0
+    """Side of the pictures in the first epochs, in pixels, to save time; 0: --image-size in all epochs."""
     small_share: float = 0.6
     """Share of the epochs at --small-size."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

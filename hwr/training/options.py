@@ -21,8 +21,6 @@ from hwr.training.flags import (
 )
 
 PLAIN_MEAN, PLAIN_STD = 0.449, 0.226  # of plain pictures in grey: ImageNet's, averaged over its colours
-SMALLER = 2 / 3  # of the image size: the first epochs from scratch take less than half of the time
-LEAST_SMALLER = 24  # pixels: a smaller picture of a character is not worth an epoch
 LBFGS = "lbfgs"  # not one of timm's optimizers: it solves the classifier alone, as a convex problem
 FRESH = ("scratch", "imagenet")  # values of --init that are not models of this project
 
@@ -100,15 +98,7 @@ class TrainConfig(
     @property
     def small_epochs(self) -> int:
         """Return the number of epochs at ``small_size``."""
-        return round(self.small_share * self.epochs) if self.first_size else 0
-
-    @property
-    def first_size(self) -> int:
-        """Return the side of the pictures in the first epochs, in pixels; 0 for the side of all epochs."""
-        if self.small_size is not None:
-            return self.small_size
-        size = round((self.image_size or ModelConfig(()).image_size) * SMALLER)
-        return size if self.init == ("scratch",) and size >= LEAST_SMALLER else 0
+        return round(self.small_share * self.epochs) if self.small_size else 0
 
     def network(self) -> ModelConfig:
         """Return the network that the flags describe, without labels. Raises UserError for invalid ``model_args``."""

@@ -65,7 +65,6 @@ REFINE = HANDWRITING | {  # after it, from its result, which also teaches
 }
 MNIST = {
     "data": ("mnist",),
-    "small_size": 0,
     "model_args": '{"channels": [40, 80, 160, 320], "stem_width": 20}',  # 4.4 M parameters, 18 MB
     "image_size": 72,
     "epochs": 35,

@@ -68,7 +68,7 @@ class CharacterTask:
     def size(self, epoch: int) -> int:
         """Return the side of an epoch's pictures: small in the first epochs where the configuration says so."""
         size = self.model_config.image_size
-        return min(size, self.config.first_size) if epoch < self.config.small_epochs else size
+        return min(size, self.config.small_size) if epoch < self.config.small_epochs else size
 
     def batches(self, epoch: int, first: int, steps: int, batch: int) -> Iterator[torch.Tensor]:
         """Yield row numbers, (B,)."""
